@@ -1,0 +1,217 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Phase is the state of a Rollout in one word, for people and for rollout status.
+type Phase string
+
+// The phases.
+const (
+	// PhaseHealthy: the revision of the spec is stable and serves everything.
+	PhaseHealthy Phase = "Healthy"
+	// PhaseProgressing: a release is under way and needs nobody.
+	PhaseProgressing Phase = "Progressing"
+	// PhasePaused: a release waits for a person.
+	PhasePaused Phase = "Paused"
+	// PhaseDegraded: the revision of the spec was taken back or can't be released; stable serves if there is one.
+	PhaseDegraded Phase = "Degraded"
+)
+
+// The condition types. Ready, Reconciling and Stalled follow kstatus
+// (https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md).
+const (
+	// ConditionReady is true when the revision of the spec is stable and serves everything.
+	ConditionReady = "Ready"
+	// ConditionReconciling is true while the engine works towards the spec or waits within a release.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is true when the spec can't be reached without somebody's help.
+	ConditionStalled = "Stalled"
+	// ConditionAvailable is true while the stable revision has the ready endpoints it needs, whatever became of a release.
+	ConditionAvailable = "Available"
+)
+
+// RolloutStatus is what the engine observed and decided.
+type RolloutStatus struct {
+	// ObservedGeneration is the generation of the spec this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Phase is the state in one word.
+	// +optional
+	// +kubebuilder:validation:Enum=Healthy;Progressing;Paused;Degraded
+	Phase Phase `json:"phase,omitempty"`
+	// Message says in a sentence why the Rollout goes on, waits or was taken back.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Step is the position within the plan, for example 2/5, counting the steps that are done.
+	// +optional
+	Step string `json:"step,omitempty"`
+
+	// StableRevision is the hash of the revision that was last promoted.
+	// +optional
+	StableRevision string `json:"stableRevision,omitempty"`
+	// Release is the release under way, or the one that was taken back.
+	// +optional
+	Release *Release `json:"release,omitempty"`
+	// Runs counts the releases and retries so far; it names each of them.
+	// +optional
+	Runs int64 `json:"runs,omitempty"`
+	// Traffic is what the engine read back from the routes and Services.
+	// +optional
+	Traffic *Traffic `json:"traffic,omitempty"`
+	// LastRequest is the engine's answer to the last thing a person asked for.
+	// +optional
+	LastRequest *RequestStatus `json:"lastRequest,omitempty"`
+
+	// Replicas is the number of pods of all revisions.
+	// +optional
+	Replicas int32 `json:"replicas"`
+	// UpdatedReplicas is the number of pods of the revision of the spec.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas"`
+	// ReadyReplicas is the number of ready pods of all revisions.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// AvailableReplicas is the number of pods of all revisions that have been ready for minReadySeconds.
+	// +optional
+	AvailableReplicas int32 `json:"availableReplicas"`
+	// Selector is spec.selector as a string, for the scale subresource.
+	// +optional
+	Selector string `json:"selector,omitempty"`
+	// Revisions are the revisions that have pods or a role, newest first.
+	// +optional
+	Revisions []RevisionStatus `json:"revisions,omitempty"`
+
+	// Conditions are Ready, Reconciling, Stalled and Available.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RevisionStatus is one revision and its pods.
+type RevisionStatus struct {
+	// Hash names the revision.
+	Hash string `json:"hash"`
+	// Number counts revisions, oldest first.
+	// +optional
+	Number int64 `json:"number,omitempty"`
+	// Role is stable, canary, or empty for a revision on its way out.
+	// +optional
+	Role string `json:"role,omitempty"`
+	// Replicas is how many pods the engine asked for.
+	Replicas int32 `json:"replicas"`
+	// Ready is how many of them are ready.
+	Ready int32 `json:"ready"`
+}
+
+// Release is one try to bring one revision into production.
+type Release struct {
+	// Run is the number of this try.
+	Run int64 `json:"run"`
+	// Revision is the hash under test.
+	Revision string `json:"revision"`
+	// Phase is Installing, Stepping, Promoting, Aborting or Aborted.
+	// +kubebuilder:validation:Enum=Installing;Stepping;Promoting;Aborting;Aborted
+	Phase string `json:"phase"`
+	// StepIndex counts from 0.
+	StepIndex int32 `json:"stepIndex"`
+	// StartedAt is when the run began.
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
+	// StepStartedAt is when the current step began.
+	// +optional
+	StepStartedAt *metav1.MicroTime `json:"stepStartedAt,omitempty"`
+	// Deadline is when the release is taken back unless it makes progress; empty while it waits for a person or a clock.
+	// +optional
+	Deadline *metav1.MicroTime `json:"deadline,omitempty"`
+	// ReadyHighWater is the largest number of ready pods seen in this run.
+	// +optional
+	ReadyHighWater int32 `json:"readyHighWater,omitempty"`
+	// WeightHighWater is the largest canary weight seen in this run.
+	// +optional
+	WeightHighWater int32 `json:"weightHighWater,omitempty"`
+	// CapacityWeight is the weight for which enough endpoints have been ready since CapacityAt.
+	// +optional
+	CapacityWeight int32 `json:"capacityWeight,omitempty"`
+	// CapacityAt is when enough endpoints for CapacityWeight were first seen ready.
+	// +optional
+	CapacityAt *metav1.MicroTime `json:"capacityAt,omitempty"`
+	// ExposedAt is when the canary was first seen with a share of the traffic; measurements don't look back further.
+	// +optional
+	ExposedAt *metav1.MicroTime `json:"exposedAt,omitempty"`
+	// Approved is set when a person asked to go on without a verdict.
+	// +optional
+	Approved bool `json:"approved,omitempty"`
+	// Cause is why the release is being or was taken back: Request, Analysis, Deadline or Superseded.
+	// +optional
+	Cause string `json:"cause,omitempty"`
+	// CauseMessage is the cause in a sentence.
+	// +optional
+	CauseMessage string `json:"causeMessage,omitempty"`
+	// AbortedAt is when the canary was seen without traffic and drained.
+	// +optional
+	AbortedAt *metav1.MicroTime `json:"abortedAt,omitempty"`
+	// Metrics is the state of each metric in this run.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Metrics []MetricStatus `json:"metrics,omitempty"`
+}
+
+// MetricStatus is what has been measured of one metric in one run.
+type MetricStatus struct {
+	// Name of the metric.
+	Name string `json:"name"`
+	// Threshold in words, for example >= 0.99.
+	// +optional
+	Threshold string `json:"threshold,omitempty"`
+	// Verdict of the last measurement.
+	// +optional
+	// +kubebuilder:validation:Enum=pass;fail;no data;error
+	Verdict string `json:"verdict,omitempty"`
+	// Value of the last measurement, empty if it gave none.
+	// +optional
+	Value string `json:"value,omitempty"`
+	// Message says what was wrong with the last measurement.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// MeasuredAt is when the last measurement was started.
+	// +optional
+	MeasuredAt *metav1.MicroTime `json:"measuredAt,omitempty"`
+	// Passes, Failures, NoData and Errors count the measurements of this run by verdict.
+	// +optional
+	Passes int32 `json:"passes,omitempty"`
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
+	// +optional
+	NoData int32 `json:"noData,omitempty"`
+	// +optional
+	Errors int32 `json:"errors,omitempty"`
+}
+
+// Traffic is what routes and Services say, and since when.
+type Traffic struct {
+	// CanaryWeight is the share that the canary backend is given, in percent; the largest where routes differ.
+	CanaryWeight int32 `json:"canaryWeight"`
+	// LowestCanaryWeight is the smallest share where routes differ.
+	// +optional
+	LowestCanaryWeight int32 `json:"lowestCanaryWeight,omitempty"`
+	// Accepted says whether every route was accepted with this split.
+	// +optional
+	Accepted bool `json:"accepted,omitempty"`
+	// Since is when exactly this split was first seen accepted by every route.
+	// +optional
+	Since *metav1.MicroTime `json:"since,omitempty"`
+	// StableBackend is the revision the stable Service points at.
+	// +optional
+	StableBackend string `json:"stableBackend,omitempty"`
+	// StableBackendSince is when it was first seen to.
+	// +optional
+	StableBackendSince *metav1.MicroTime `json:"stableBackendSince,omitempty"`
+	// CanaryBackend is the revision the canary Service points at.
+	// +optional
+	CanaryBackend string `json:"canaryBackend,omitempty"`
+	// CanaryBackendSince is when it was first seen to.
+	// +optional
+	CanaryBackendSince *metav1.MicroTime `json:"canaryBackendSince,omitempty"`
+}

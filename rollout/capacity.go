@@ -1,0 +1,81 @@
+package rollout
+
+// podsFor is how many pods a revision needs for a share of the traffic, in percent: never none for some traffic.
+func podsFor(percent, replicas int) int { return (percent*replicas + 99) / 100 }
+
+// shareByPods is the share that the canary has by the number of pods it is asked to have, where no router splits.
+func (o Observed) shareByPods() int {
+	if o.Status.Release == nil {
+		return 0
+	}
+	total, canary := 0, 0
+	for _, w := range o.Workloads {
+		total += w.Replicas
+		if w.Revision == o.Status.Release.Revision && w.Revision != o.Status.Stable {
+			canary = w.Replicas
+		}
+	}
+	if total == 0 {
+		return 0
+	}
+	return canary * 100 / total
+}
+
+// size asks for a number of pods of a revision, creating the first ones from the template if it has none yet.
+func (d *decision) size(revision Revision, replicas int, why string) {
+	w := d.o.workload(revision)
+	switch {
+	case w.Revision == "" && revision == d.o.Spec.Target:
+		d.act(CreateWorkload{Revision: revision, Number: d.o.nextNumber(), Replicas: replicas, Why: why})
+	case w.Revision == "" || w.Replicas == replicas:
+	case w.Replicas < replicas:
+		d.act(Scale{Revision: revision, Replicas: replicas, Why: why})
+	default:
+		d.shrink = append(d.shrink, Scale{Revision: revision, Replicas: replicas, Why: why})
+	}
+}
+
+// grow asks for at least a number of pods.
+func (d *decision) grow(revision Revision, replicas int, why string) {
+	d.size(revision, max(replicas, d.o.workload(revision).Replicas), why)
+}
+
+// nextNumber is the number of a new revision.
+func (o Observed) nextNumber() int64 {
+	var highest int64
+	for _, w := range o.Workloads {
+		highest = max(highest, w.Number)
+	}
+	return highest + 1
+}
+
+// capable says whether the canary backend has had enough ready endpoints for a weight for the settle time: an endpoint
+// that the API server knows is not yet one that every gateway knows.
+func (d *decision) capable(weight int) bool {
+	release, need := d.next.Release, podsFor(weight, d.o.Spec.Replicas)
+	if d.next.Ledger.Canary.Revision != release.Revision || d.o.Canary.Ready(release.Revision) < need {
+		release.Capacity = Capacity{}
+		return false
+	}
+	c := release.Capacity
+	if c.Weight != weight || c.Since.IsZero() || c.Since.After(d.o.Now) {
+		release.Capacity = Capacity{Weight: weight, Since: d.o.Now}
+	}
+	return d.reached(release.Capacity.Since.Add(d.o.Spec.Settle))
+}
+
+// stableServes says whether the stable backend can take all traffic back. One ready endpoint is enough: stable keeps all
+// its pods during a release, and waiting for the last of them would keep traffic on a revision that is known to be bad.
+func (d *decision) stableServes() bool {
+	return d.o.Stable.Ready(d.o.Stable.Revision) > 0 || d.o.Spec.Replicas == 0
+}
+
+// dead says whether a backend has no ready endpoint at all, so that pointing it elsewhere can only help.
+func dead(b Backend) bool {
+	for _, ready := range b.Endpoints {
+		if ready > 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,136 @@
+package rollout
+
+import "slices"
+
+// idle is what the engine does without a release: it defends what is, and starts a release when the template changes.
+func (d *decision) idle() {
+	stable, target := d.next.Stable, d.o.Spec.Target
+	d.report(Healthy, "Healthy", "revision %s is stable and serves everything", stable)
+	quiet := d.converge()
+	switch {
+	case target == stable || target == "":
+		if quiet {
+			d.collectGarbage()
+		}
+	case d.o.blocking(true) != nil:
+		d.report(Degraded, "Blocked", "revision %s can't be released; stable revision %s serves", target, stable)
+	case d.o.Spec.Paused:
+		d.report(Waiting, "Paused", "spec.paused is true: revision %s is not released", target)
+	case quiet:
+		d.begin(target, Stepping)
+		d.event("ReleaseStarted", "releasing revision %s; revision %s is stable", target, stable)
+		d.report(Progressing, "Releasing", "releasing revision %s", target)
+	}
+}
+
+// converge makes stable serve everything and then removes the pods of other revisions. It says whether all of that is
+// done. The order is what keeps every request: the share leaves a backend, the backend drains, is pointed at stable,
+// settles there, gets its share back, and only then does anything go.
+func (d *decision) converge() bool {
+	if !d.o.Spec.Routed {
+		return d.convergeByPods()
+	}
+	stable := d.next.Stable
+	d.size(stable, d.o.Spec.Replicas, "stable serves everything")
+	switch {
+	case d.o.Stable.Missing || d.o.Canary.Missing:
+		return false
+	case d.o.Stable.Revision != stable:
+		d.adoptStable()
+		return false
+	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0):
+		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "no release needs it, and so nobody can send traffic astray"})
+		return false
+	case !d.next.Ledger.exactly(0):
+		d.returnToStable("stable serves everything")
+		return false
+	}
+	settled := d.pointsTo(d.next.Ledger.Stable, stable) && d.pointsTo(d.next.Ledger.Canary, stable) && d.drained(0)
+	if settled {
+		d.removeOthers()
+	} else if d.next.Release == nil {
+		d.report(Progressing, "HandingOver", "revision %s is stable; waiting until the Services and the router follow%s",
+			stable, d.waitingForRouter())
+	}
+	return settled && len(d.shrink) == 0
+}
+
+// adoptStable points the stable backend at stable. After a promotion that backend still points at the revision before,
+// has no share, and is drained; at the first installation it selects pods whatever their revision.
+func (d *decision) adoptStable() {
+	stable := d.next.Stable
+	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to Service %s%s",
+		stable, d.o.Stable.Name, d.waitingForRouter())
+	available := d.o.workload(stable).Available
+	enough := available >= d.o.Spec.Replicas
+	unadopted := d.o.Stable.Revision == "" && enough
+	useless := dead(d.o.Stable) && available > 0
+	switch {
+	case unadopted || useless || d.drained(100):
+		d.act(Point{Backend: StableRole, Revision: stable, Why: "it has no traffic, selects every revision or reaches none"})
+	case d.o.Canary.Revision == stable && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
+		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
+	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0) && enough:
+		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "stable has to take the traffic while the stable Service is handed over"})
+	}
+}
+
+// freeToPoint says whether what a backend points at may change: it is drained, or selects no revision in particular, or
+// reaches nothing anyway. empty is the canary's share at which this backend has nothing.
+func (d *decision) freeToPoint(b Backend, empty int) bool {
+	return !b.Missing && (b.Revision == "" || dead(b) || d.drained(empty))
+}
+
+// returnToStable gives the stable backend everything as soon as it can serve. It is the one way back, for abort,
+// supersede, and a split that somebody else wrote.
+func (d *decision) returnToStable(why string) {
+	stable := d.next.Stable
+	nobodyElse := d.o.Canary.Missing || dead(d.o.Canary)
+	switch {
+	case d.next.Ledger.Low == 0 && d.next.Ledger.High == 0:
+	case d.stableServes() && d.pointsTo(d.next.Ledger.Stable, stable), nobodyElse:
+		d.act(Shift{Percent: 0, Why: why})
+	}
+}
+
+// removeOthers takes the pods of every revision but stable and the one under test. No backend names them any more.
+func (d *decision) removeOthers() {
+	for _, w := range d.o.Workloads {
+		if w.Revision != d.next.Stable && !d.underTest(w.Revision) && w.Replicas > 0 {
+			d.shrink = append(d.shrink, Scale{Revision: w.Revision, Why: "no backend names it any more"})
+		}
+	}
+}
+
+func (d *decision) underTest(revision Revision) bool {
+	return d.next.Release != nil && d.next.Release.Revision == revision
+}
+
+// collectGarbage deletes the oldest revisions without pods beyond the history limit.
+func (d *decision) collectGarbage() {
+	var old []Workload
+	for _, w := range d.o.Workloads {
+		if w.Revision != d.next.Stable && w.Revision != d.o.Spec.Target && w.Replicas == 0 && w.Ready == 0 {
+			old = append(old, w)
+		}
+	}
+	slices.SortFunc(old, func(a, b Workload) int {
+		if a.Number != b.Number {
+			return int(a.Number - b.Number)
+		}
+		return a.Created.Compare(b.Created)
+	})
+	for _, w := range old[:max(len(old)-d.o.Spec.HistoryLimit, 0)] {
+		d.remove = append(d.remove, DeleteWorkload{Revision: w.Revision, Why: "older than revisionHistoryLimit"})
+	}
+}
+
+func (l Ledger) exactly(percent int) bool { return l.Low == percent && l.High == percent }
+
+// waitingForRouter is the end of a sentence that says what the router still lacks.
+func (d *decision) waitingForRouter() string {
+	if waiting := d.o.Routes.Waiting(); waiting != "" {
+		return ": " + waiting
+	}
+	return ""
+}

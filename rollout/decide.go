@@ -1,0 +1,190 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+)
+
+// Decide says what to do about what was observed. The same observation always gives the same plan.
+func Decide(o Observed) Plan {
+	d := &decision{o: o, next: o.Status.clone()}
+	d.next.Ledger = o.Status.Ledger.observe(o)
+	d.noteExposure()
+	d.answer()
+	d.fold()
+	d.checkProgress()
+	if !d.moved {
+		d.phase()
+	}
+	return d.finish()
+}
+
+// decision is a plan in the making.
+type decision struct {
+	o    Observed
+	next Status
+	plan Plan
+	// moved: the phase, the step or what is stable changes with this plan.
+	moved bool
+	// patient: the release waits for a clock, a verdict or a person, so the progress deadline stands still.
+	patient bool
+	// shrink and remove are kept apart from the other actions: a plan never moves traffic and removes capacity.
+	shrink, remove []Action
+}
+
+// phase carries on with whatever is under way.
+func (d *decision) phase() {
+	release := d.next.Release
+	switch {
+	case release == nil && d.next.Stable == "":
+		d.install()
+	case release == nil:
+		d.idle()
+	case release.Phase == Installing:
+		d.installing()
+	case release.Phase == Stepping:
+		d.stepping()
+	case release.Phase == Promoting:
+		d.promoting()
+	case release.Phase == Aborting:
+		d.aborting()
+	default:
+		d.aborted()
+	}
+}
+
+// enter begins a phase of the release.
+func (d *decision) enter(phase Phase) {
+	release := d.next.Release
+	release.Phase, release.StepStarted = phase, d.o.Now
+	release.Capacity = Capacity{}
+	d.extendDeadline()
+	d.moved = true
+}
+
+// begin starts a run for a revision.
+func (d *decision) begin(revision Revision, phase Phase) {
+	d.next.Runs++
+	d.next.Release = &Release{Run: d.next.Runs, Revision: revision, Started: d.o.Now}
+	for _, m := range d.o.Spec.Metrics {
+		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Threshold.Text})
+	}
+	d.enter(phase)
+}
+
+// end forgets the release: from now on stable is all there is.
+func (d *decision) end() {
+	d.next.Release = nil
+	d.moved = true
+}
+
+// abort takes the release back.
+func (d *decision) abort(cause Cause, format string, args ...any) {
+	release := d.next.Release
+	release.Cause, release.CauseMessage = cause, fmt.Sprintf(format, args...)
+	d.enter(Aborting)
+	d.report(Progressing, "Aborting", "taking revision %s back: %s", release.Revision, release.CauseMessage)
+	if cause == BySuperseded {
+		d.event("ReleaseSuperseded", "revision %s is taken back before the next one: %s", release.Revision, release.CauseMessage)
+		return
+	}
+	d.warn("ReleaseAborted", "revision %s is taken back: %s", release.Revision, release.CauseMessage)
+}
+
+// finish puts the plan together.
+func (d *decision) finish() Plan {
+	d.setDeadline()
+	d.plan.Status = d.next
+	if d.moved {
+		// What the new phase asks for is decided by the next pass, from a status that says so.
+		d.plan.Actions, d.shrink, d.remove = nil, nil, nil
+		d.wakeAt(d.o.Now)
+	}
+	if !d.movesTraffic() {
+		d.plan.Actions = append(append(d.plan.Actions, d.shrink...), d.remove...)
+	}
+	d.plan.Confirm = d.plan.phaseChanged(d.o.Status) || d.movesTraffic() || len(d.shrink)+len(d.remove) > 0
+	d.plan.Measure = d.measure()
+	d.reportProblems()
+	return d.plan
+}
+
+// movesTraffic says whether the plan changes a share or what a backend points at.
+func (d *decision) movesTraffic() bool {
+	for _, action := range d.plan.Actions {
+		switch action.(type) {
+		case Shift, Point:
+			return true
+		}
+	}
+	return false
+}
+
+// phaseChanged says whether a one-way door is opened.
+func (p Plan) phaseChanged(before Status) bool {
+	after := p.Status
+	if before.Stable != after.Stable || (before.Release == nil) != (after.Release == nil) {
+		return true
+	}
+	return after.Release != nil &&
+		(before.Release.Phase != after.Release.Phase || before.Release.Run != after.Release.Run)
+}
+
+func (d *decision) act(action Action) { d.plan.Actions = append(d.plan.Actions, action) }
+
+func (d *decision) event(reason, format string, args ...any) {
+	d.plan.Events = append(d.plan.Events, Event{Reason: reason, Message: fmt.Sprintf(format, args...)})
+}
+
+func (d *decision) warn(reason, format string, args ...any) {
+	d.plan.Events = append(d.plan.Events, Event{Warning: true, Reason: reason, Message: fmt.Sprintf(format, args...)})
+}
+
+func (d *decision) report(state State, reason, format string, args ...any) {
+	d.plan.Report.State, d.plan.Report.Reason = state, reason
+	d.plan.Report.Message = fmt.Sprintf(format, args...)
+}
+
+// clone copies what a decision may change.
+func (s Status) clone() Status {
+	if s.Release != nil {
+		release := *s.Release
+		release.Metrics = append([]analysis.Record(nil), release.Metrics...)
+		s.Release = &release
+	}
+	return s
+}
+
+// workload finds the ReplicaSet of a revision; it is zero, without a revision, if there is none.
+func (o Observed) workload(revision Revision) Workload {
+	for _, w := range o.Workloads {
+		if w.Revision == revision {
+			return w
+		}
+	}
+	return Workload{}
+}
+
+// blocking is the first problem that keeps a new revision from starting; references are only a matter for the pods of
+// the very first revision when with is false.
+func (o Observed) blocking(references bool) *Problem {
+	for i, p := range o.Problems {
+		if references || !p.Reference {
+			return &o.Problems[i]
+		}
+	}
+	return nil
+}
+
+// noteExposure remembers since when this run has had traffic.
+func (d *decision) noteExposure() {
+	release := d.next.Release
+	if release != nil && release.ExposedAt.IsZero() && d.next.Ledger.High > 0 && release.Phase != Installing {
+		release.ExposedAt = d.o.Now
+	}
+}
+
+// short writes a duration without fractions that nobody reads.
+func short(t time.Duration) string { return t.Round(time.Second).String() }

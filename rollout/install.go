@@ -1,0 +1,41 @@
+package rollout
+
+// install starts the first revision. There is nothing to compare it with: it becomes stable when its pods are available,
+// and only then are Services pointed at it that may be serving somebody else's pods.
+func (d *decision) install() {
+	if d.o.blocking(false) != nil || d.o.Spec.Target == "" {
+		d.report(Degraded, "Blocked", "the first revision can't be installed")
+		return
+	}
+	if d.o.Spec.Paused {
+		d.report(Waiting, "Paused", "spec.paused is true: revision %s is not installed", d.o.Spec.Target)
+		return
+	}
+	d.begin(d.o.Spec.Target, Installing)
+	d.event("ReleaseStarted", "installing revision %s, the first one", d.o.Spec.Target)
+	d.report(Progressing, "Installing", "installing revision %s, the first one", d.o.Spec.Target)
+}
+
+func (d *decision) installing() {
+	release, target := d.next.Release, d.o.Spec.Target
+	if target != release.Revision && target != "" && d.o.blocking(false) == nil {
+		d.begin(target, Installing)
+		d.report(Progressing, "Installing", "installing revision %s, the first one", target)
+		return
+	}
+	w, replicas := d.o.workload(release.Revision), d.o.Spec.Replicas
+	d.size(release.Revision, replicas, "first revision")
+	d.report(Progressing, "Installing", "installing revision %s, the first one: %d of %d pods available",
+		release.Revision, w.Available, replicas)
+	if w.Revision != "" && w.Available >= replicas && w.Replicas == replicas {
+		d.next.Stable = release.Revision
+		d.event("Promoted", "revision %s is stable, the first one", release.Revision)
+		d.report(Progressing, "HandingOver", "revision %s is stable; handing the Services over to it", release.Revision)
+		d.end()
+		return
+	}
+	if d.overdue() {
+		d.stall("ProgressDeadlineExceeded", "the first revision %s has %d of %d pods available after %s; there is no revision to go "+
+			"back to: correct spec.template, or look at the pods", release.Revision, w.Available, replicas, short(d.o.Spec.ProgressDeadline))
+	}
+}

@@ -1,0 +1,71 @@
+package rollout
+
+import "time"
+
+// observe compares the ledger with what is read back now. Whatever differs has been so since now.
+func (l Ledger) observe(o Observed) Ledger {
+	share, accepted := o.Routes.Share(), o.Routes.Waiting() == ""
+	if !o.Spec.Routed {
+		share.Low = o.shareByPods()
+		share.High = share.Low
+		accepted = true
+	}
+	same := l.Low == share.Low && l.High == share.High && l.Accepted == accepted
+	if !same || l.Since.IsZero() || l.Since.After(o.Now) {
+		l.Low, l.High, l.Accepted, l.Since = share.Low, share.High, accepted, o.Now
+	}
+	l.Stable = l.Stable.observe(o.Stable.Revision, o.Now)
+	l.Canary = l.Canary.observe(o.Canary.Revision, o.Now)
+	return l
+}
+
+// observe keeps since when a backend points where it points. A time in the future, from a clock that was wrong, counts
+// as now: waiting again is safe, waiting for ever is not.
+func (p Pointer) observe(revision Revision, now time.Time) Pointer {
+	if p.Revision != revision || p.Since.IsZero() || p.Since.After(now) {
+		return Pointer{Revision: revision, Since: now}
+	}
+	return p
+}
+
+// settledAt is when the split will be, or was, settled at a share; false if the split is another one or not accepted.
+func (d *decision) settledAt(percent int) (time.Time, bool) {
+	l := d.next.Ledger
+	if l.Low != percent || l.High != percent || !l.Accepted {
+		return time.Time{}, false
+	}
+	return l.Since.Add(d.o.Spec.Settle), true
+}
+
+// settled says whether the data plane follows a share by now, and else wakes up when it should.
+func (d *decision) settled(percent int) bool {
+	at, there := d.settledAt(percent)
+	return there && d.reached(at)
+}
+
+// drained says whether the backend that has nothing at this share (canary at 0, stable at 100) has finished its last
+// requests, and else wakes up when it should have.
+func (d *decision) drained(percent int) bool {
+	at, there := d.settledAt(percent)
+	return there && d.reached(at.Add(d.o.Spec.Drain))
+}
+
+// pointsTo says whether a backend has pointed at a revision for long enough that the data plane knows.
+func (d *decision) pointsTo(p Pointer, revision Revision) bool {
+	return p.Revision == revision && d.reached(p.Since.Add(d.o.Spec.Settle))
+}
+
+// reached says whether a time has come, and else makes sure that someone looks when it does.
+func (d *decision) reached(at time.Time) bool {
+	if !at.After(d.o.Now) {
+		return true
+	}
+	d.wakeAt(at)
+	return false
+}
+
+func (d *decision) wakeAt(at time.Time) {
+	if d.plan.Wake.IsZero() || at.Before(d.plan.Wake) {
+		d.plan.Wake = at
+	}
+}

@@ -1,0 +1,96 @@
+package rollout
+
+import (
+	"maps"
+	"slices"
+)
+
+// podsByWeight is how many pods of the canary and of stable come closest to a weight where the number of pods is the
+// share. A weight above 0 is never no pod, a weight below 100 never all of them, as long as there are two pods to
+// divide; a single replica is accompanied by a second one if the surge allows it.
+func podsByWeight(weight, replicas, surge int) (canary, stable int) {
+	switch {
+	case replicas == 0 || weight <= 0:
+		return 0, replicas
+	case weight >= 100:
+		return replicas, 0
+	case replicas == 1 && surge > 0:
+		return 1, 1
+	case replicas == 1:
+		return 1, 0
+	}
+	canary = min(max((weight*replicas+50)/100, 1), replicas-1)
+	return canary, replicas - canary
+}
+
+// giveByPods makes the canary have its part of the pods and says whether it has.
+func (d *decision) giveByPods(weight int) bool {
+	release := d.next.Release
+	canary, stable := podsByWeight(weight, d.o.Spec.Replicas, d.o.Spec.MaxSurge)
+	w := d.o.workload(release.Revision)
+	if canary > w.Replicas {
+		if problem := d.o.blocking(true); problem != nil {
+			d.report(Progressing, "WaitingForReference", "%s: %s", d.position(), problem.Message)
+			return false
+		}
+		if d.o.Spec.Paused || w.Replicas > 0 && !d.approvedToGoOn("%s: before %d canary pods", d.position(), canary) {
+			return false
+		}
+	}
+	there := d.roll(map[Revision]int{release.Revision: canary, d.next.Stable: stable}, "the number of pods is the share")
+	if !there && !d.moved {
+		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available",
+			d.position(), w.Available, canary, release.Revision)
+	}
+	return there
+}
+
+// convergeByPods replaces every other revision by stable, within surge and unavailability.
+func (d *decision) convergeByPods() bool {
+	want := map[Revision]int{d.next.Stable: d.o.Spec.Replicas}
+	if release := d.next.Release; release != nil {
+		// A revision that was taken back keeps its pods until they are removed for good.
+		want[release.Revision] = d.o.workload(release.Revision).Replicas
+	}
+	return d.roll(want, "stable serves everything")
+}
+
+// roll moves towards a number of pods for each revision; a revision that isn't named gets none. At most replicas plus
+// surge are asked for, and available pods are removed only while replicas minus unavailable remain. It says whether
+// every revision has what it should have.
+func (d *decision) roll(want map[Revision]int, why string) bool {
+	total, available := 0, 0
+	for _, w := range d.o.Workloads {
+		total += w.Replicas
+		available += min(w.Available, w.Replicas)
+	}
+	surge := max(d.o.Spec.Replicas+d.o.Spec.MaxSurge-total, 0)
+	spare := max(available-(d.o.Spec.Replicas-d.o.Spec.MaxUnavailable), 0)
+	there := true
+	for _, revision := range slices.Sorted(maps.Keys(want)) {
+		w := d.o.workload(revision)
+		if missing := want[revision] - w.Replicas; missing > 0 {
+			add := min(missing, surge)
+			surge -= add
+			if add > 0 {
+				d.size(revision, w.Replicas+add, why)
+			}
+		}
+		there = there && w.Replicas == want[revision] && w.Available >= want[revision]
+	}
+	for _, w := range d.o.Workloads {
+		cut := w.Replicas - want[w.Revision]
+		if cut <= 0 {
+			continue
+		}
+		there = false
+		// Pods that are not available serve nobody, and are the first that a ReplicaSet removes.
+		idle := min(cut, w.Replicas-min(w.Available, w.Replicas))
+		serving := min(cut-idle, spare)
+		spare -= serving
+		if idle+serving > 0 {
+			d.shrink = append(d.shrink, Scale{Revision: w.Revision, Replicas: w.Replicas - idle - serving, Why: why})
+		}
+	}
+	return there
+}

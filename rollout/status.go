@@ -1,0 +1,114 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+)
+
+// Status is what persists between two passes. It holds only what can't be observed: identities, the position within the
+// plan, and since when something is so.
+type Status struct {
+	// Stable is the revision that was last promoted, empty before the first one.
+	Stable Revision
+	// Runs counts releases and retries.
+	Runs int64
+	// Release under way or taken back; nil when stable is all there is.
+	Release *Release
+	// Ledger is since when traffic goes where it goes.
+	Ledger Ledger
+	// Answer to the last request.
+	Answer Answer
+}
+
+// Phase of a release.
+type Phase string
+
+// The phases of a release. A release that is over has none: Status.Release is nil then.
+const (
+	// Installing waits for the pods of the first revision; there is nothing to compare it with or to go back to.
+	Installing Phase = "Installing"
+	// Stepping carries out the steps.
+	Stepping Phase = "Stepping"
+	// Promoting gives the revision all traffic.
+	Promoting Phase = "Promoting"
+	// Aborting gives stable all traffic back.
+	Aborting Phase = "Aborting"
+	// Aborted holds a revision that was taken back, until there is another one or a retry.
+	Aborted Phase = "Aborted"
+)
+
+// Cause of an abort.
+type Cause string
+
+// The causes of an abort.
+const (
+	ByRequest    Cause = "Request"
+	ByAnalysis   Cause = "Analysis"
+	ByDeadline   Cause = "Deadline"
+	BySuperseded Cause = "Superseded"
+)
+
+// Release is one try to bring one revision into production.
+type Release struct {
+	// Run numbers this try.
+	Run      int64
+	Revision Revision
+	Phase    Phase
+	// Step is the position within the plan, counting from 0; it equals the number of steps once all are done.
+	Step int
+	// Started and StepStarted are when the run and the current step began. A pause begins when it is reached.
+	Started, StepStarted time.Time
+	// Deadline is when the release is taken back, zero while it waits for a clock or a person.
+	Deadline time.Time
+	// ReadyHighWater and WeightHighWater are the largest number of ready pods and the largest share seen in this run:
+	// a pod that crashes and comes back again and again is no progress.
+	ReadyHighWater, WeightHighWater int
+	// Capacity is since when enough endpoints for a weight are ready.
+	Capacity Capacity
+	// ExposedAt is since when this run has had a share of the traffic; measurements don't look back further, or the
+	// errors of the run before would be held against this one.
+	ExposedAt time.Time
+	// Approved: a person asked to go on without a verdict, at this step or in the whole release.
+	Approved bool
+	// Cause and CauseMessage say why the release is or was taken back.
+	Cause        Cause
+	CauseMessage string
+	// AbortedAt is when the canary was without traffic and drained.
+	AbortedAt time.Time
+	// Metrics is what was measured in this run.
+	Metrics []analysis.Record
+}
+
+// Capacity is since when enough endpoints for a weight are ready; a zero Since means they aren't.
+type Capacity struct {
+	Weight int
+	Since  time.Time
+}
+
+// Ledger is since when traffic goes where it goes. It is compared with what is read back at every pass, so a split that
+// somebody else changed is never taken for settled.
+type Ledger struct {
+	// Low and High are the canary's share as last seen, Accepted whether every route had accepted it, Since since when
+	// all of this is so.
+	Low, High int
+	Accepted  bool
+	Since     time.Time
+	// Stable and Canary are what the backends point at, and since when.
+	Stable, Canary Pointer
+}
+
+// Pointer is what a backend points at, and since when.
+type Pointer struct {
+	Revision Revision
+	Since    time.Time
+}
+
+// Answer is what became of a request.
+type Answer struct {
+	ID       string
+	Verb     Verb
+	Accepted bool
+	Message  string
+	At       time.Time
+}

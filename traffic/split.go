@@ -1,0 +1,49 @@
+// Package traffic says what a split is, how it is rounded, and what a router must be able to do. It knows no API.
+package traffic
+
+// Pair names the two backends that a release moves traffic between. They are Services in the Rollout's namespace.
+type Pair struct {
+	Stable string
+	Canary string
+}
+
+// Range is the share of the canary backend as read back, in percent. Low and High differ while routes disagree, for
+// example after a crash between two writes. Stable has what is left to 100.
+type Range struct {
+	Low, High int
+}
+
+// Exactly says whether every route gives the canary backend this share.
+func (r Range) Exactly(percent int) bool { return r.Low == percent && r.High == percent }
+
+// Weights are the two numbers to write for a pair of backends so that the canary has the share percent of their sum.
+// Other backends of the same rule keep theirs: total is the sum that the pair has now. A total below 1 stands for 100.
+//
+// A share strictly between 0 and 100 never becomes none or all of the total unless the total is 1, where it becomes none:
+// a canary without traffic waits visibly, a stable without traffic is an outage.
+func Weights(percent, total int) (stable, canary int) {
+	if total < 1 {
+		total = 100
+	}
+	canary = (total*percent + 50) / 100
+	if percent > 0 && canary == 0 && total > 1 {
+		canary = 1
+	}
+	if percent < 100 && canary == total {
+		canary = total - 1
+	}
+	return total - canary, canary
+}
+
+// Share is the canary's share in percent of what the pair gets, rounded to the nearest, but never to 0 or 100 unless it
+// is exactly that: a trickle to a backend is not none. Without any weight at all nothing flows and the share is 0.
+func Share(stable, canary int) int {
+	total := stable + canary
+	if total == 0 || canary == 0 {
+		return 0
+	}
+	if stable == 0 {
+		return 100
+	}
+	return min(max((200*canary+total)/(2*total), 1), 99)
+}
