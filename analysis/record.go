@@ -9,7 +9,8 @@ type Record struct {
 	Threshold string
 	// Last measurement; the zero Verdict means there is none yet.
 	Verdict Verdict
-	Value   float64
+	// Text is the value in the threshold's unit, for people; empty if there is none.
+	Text    string
 	Message string
 	// At is when the last measurement was asked for, in whole microseconds.
 	At time.Time
@@ -39,6 +40,6 @@ func (r Record) Add(m Measurement) Record {
 	default:
 		return r
 	}
-	r.Verdict, r.Value, r.Message, r.At = m.Verdict, m.Value, m.Message, at
+	r.Verdict, r.Text, r.Message, r.At = m.Verdict, m.Text, m.Message, at
 	return r
 }

@@ -30,6 +30,8 @@ type Measurement struct {
 	// Value is meaningful for Pass and Fail only.
 	Value   float64
 	Verdict Verdict
+	// Text is the value in the threshold's unit, for people; empty for NoData and Error.
+	Text string
 	// Message says what was wrong, for NoData and Error, or how the value missed the threshold, for Fail.
 	Message string
 }

@@ -7,6 +7,7 @@ func (d *decision) idle() {
 	stable, target := d.next.Stable, d.o.Spec.Target
 	d.report(Healthy, "Healthy", "revision %s is stable and serves everything", stable)
 	quiet := d.converge()
+	d.describeIdle(quiet)
 	switch {
 	case target == stable || target == "":
 		if quiet {
@@ -20,6 +21,19 @@ func (d *decision) idle() {
 		d.begin(target, Stepping)
 		d.event("ReleaseStarted", "releasing revision %s; revision %s is stable", target, stable)
 		d.report(Progressing, "Releasing", "releasing revision %s", target)
+	}
+}
+
+// describeIdle says what is still missing before stable serves everything.
+func (d *decision) describeIdle(quiet bool) {
+	stable := d.next.Stable
+	available, replicas := d.o.workload(stable).Available, d.o.Spec.Replicas
+	switch {
+	case d.plan.Report.State != Healthy:
+	case available < replicas:
+		d.report(Progressing, "Scaling", "revision %s is stable; %d of %d pods are available", stable, available, replicas)
+	case !quiet:
+		d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", stable)
 	}
 }
 

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -119,4 +120,16 @@ type Report struct {
 	StalledMessage string
 	// Available: stable has the ready endpoints it needs.
 	Available bool
+}
+
+// Agrees says whether two plans do the same: the same actions, leading to the same place. Times may differ.
+func (p Plan) Agrees(other Plan) bool {
+	if !slices.Equal(p.Actions, other.Actions) || p.Status.Stable != other.Status.Stable {
+		return false
+	}
+	a, b := p.Status.Release, other.Status.Release
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Run == b.Run && a.Revision == b.Revision && a.Phase == b.Phase && a.Step == b.Step && a.Approved == b.Approved
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -112,3 +113,6 @@ type Answer struct {
 	Message  string
 	At       time.Time
 }
+
+// Equal says whether two statuses say the same. A status is written only if it says something new.
+func (s Status) Equal(other Status) bool { return reflect.DeepEqual(s, other) }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -48,16 +48,16 @@ func run(in, out string) error {
 	return write(filepath.Join(out, rolloutFile), rollouts)
 }
 
-func rootSchema(crd *apiextensions.CustomResourceDefinition) *apiextensions.JSONSchemaProps {
+func rootSchema(crd *apiextensionsv1.CustomResourceDefinition) *apiextensionsv1.JSONSchemaProps {
 	return crd.Spec.Versions[0].Schema.OpenAPIV3Schema
 }
 
-func read(path string) (*apiextensions.CustomResourceDefinition, error) {
+func read(path string) (*apiextensionsv1.CustomResourceDefinition, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read what controller-gen wrote: %w", err)
 	}
-	var crd apiextensions.CustomResourceDefinition
+	var crd apiextensionsv1.CustomResourceDefinition
 	if err := yaml.UnmarshalStrict(text, &crd); err != nil {
 		return nil, fmt.Errorf("parse %s: %w", path, err)
 	}
@@ -67,7 +67,7 @@ func read(path string) (*apiextensions.CustomResourceDefinition, error) {
 	return &crd, nil
 }
 
-func write(path string, crd *apiextensions.CustomResourceDefinition) error {
+func write(path string, crd *apiextensionsv1.CustomResourceDefinition) error {
 	text, err := yaml.Marshal(crd)
 	if err != nil {
 		return fmt.Errorf("render %s: %w", path, err)
@@ -78,7 +78,7 @@ func write(path string, crd *apiextensions.CustomResourceDefinition) error {
 		return fmt.Errorf("render %s: the part that starts with status was not found at the end", path)
 	}
 	text = append([]byte("# Made by make generate; change rollout/api/v1alpha1 instead.\n"), append(text, '\n')...)
-	if err := os.WriteFile(path, text, 0o644); err != nil {
+	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // a file of the checkout is for everyone to read
 		return fmt.Errorf("write the CRD: %w", err)
 	}
 	return nil

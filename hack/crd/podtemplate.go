@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 )
 
 // maxDescription bounds a description within the template. The whole CRD has to stay below the 256 KiB that
@@ -16,7 +16,7 @@ const maxDescription = 120
 // they wrote: types and required fields are checked, but nothing is defaulted, and a field that this version of core/v1
 // doesn't know passes through. A default would change the stored template, hence the identity of the revision, on an
 // update of the CRD alone.
-func podTemplate(template *apiextensions.JSONSchemaProps) {
+func podTemplate(template *apiextensionsv1.JSONSchemaProps) {
 	loosen(template)
 	template.Properties["metadata"] = podMetadata()
 	template.Required = []string{"spec"}
@@ -34,7 +34,7 @@ func podTemplate(template *apiextensions.JSONSchemaProps) {
 }
 
 // loosen makes one schema and everything below it accept what the API server accepts in a Deployment.
-func loosen(schema *apiextensions.JSONSchemaProps) {
+func loosen(schema *apiextensionsv1.JSONSchemaProps) {
 	schema.Description = shorten(schema.Description)
 	schema.Default = nil
 	if schema.Type == "object" && schema.AdditionalProperties == nil {
@@ -60,7 +60,7 @@ func loosen(schema *apiextensions.JSONSchemaProps) {
 
 // keepListMap leaves a list addressed by keys only if each item must have all of them. The others, such as the ports of a
 // container with their defaulted protocol, are replaced as a whole.
-func keepListMap(schema *apiextensions.JSONSchemaProps) {
+func keepListMap(schema *apiextensionsv1.JSONSchemaProps) {
 	if schema.XListType == nil || *schema.XListType != "map" {
 		return
 	}
@@ -74,39 +74,39 @@ func keepListMap(schema *apiextensions.JSONSchemaProps) {
 
 // podMetadata describes the two parts of a template's metadata that reach a pod. The bounds are those of a label; CEL
 // needs them to tell beforehand what a rule about labels costs.
-func podMetadata() apiextensions.JSONSchemaProps {
+func podMetadata() apiextensionsv1.JSONSchemaProps {
 	labels := stringMap("Labels of the pods.")
 	boundLabels(&labels)
-	return apiextensions.JSONSchemaProps{
+	return apiextensionsv1.JSONSchemaProps{
 		Description:            "Labels and annotations of the pods.",
 		Type:                   "object",
 		Nullable:               true,
 		XPreserveUnknownFields: new(true),
-		Properties: map[string]apiextensions.JSONSchemaProps{
+		Properties: map[string]apiextensionsv1.JSONSchemaProps{
 			"annotations": stringMap("Annotations of the pods."),
 			"labels":      labels,
 		},
 	}
 }
 
-func stringMap(description string) apiextensions.JSONSchemaProps {
-	return apiextensions.JSONSchemaProps{
+func stringMap(description string) apiextensionsv1.JSONSchemaProps {
+	return apiextensionsv1.JSONSchemaProps{
 		Description: description,
 		Type:        "object",
 		Nullable:    true,
-		AdditionalProperties: &apiextensions.JSONSchemaPropsOrBool{
-			Schema: &apiextensions.JSONSchemaProps{Type: "string"},
+		AdditionalProperties: &apiextensionsv1.JSONSchemaPropsOrBool{
+			Schema: &apiextensionsv1.JSONSchemaProps{Type: "string"},
 		},
 	}
 }
 
-func boundLabels(labels *apiextensions.JSONSchemaProps) {
+func boundLabels(labels *apiextensionsv1.JSONSchemaProps) {
 	labels.MaxProperties = new(int64(64))
 	labels.AdditionalProperties.Schema.MaxLength = new(int64(63))
 }
 
 // boundSelector bounds the labels of spec.selector like those of the template that they are compared with.
-func boundSelector(spec *apiextensions.JSONSchemaProps) {
+func boundSelector(spec *apiextensionsv1.JSONSchemaProps) {
 	selector := spec.Properties["selector"]
 	labels := selector.Properties["matchLabels"]
 	boundLabels(&labels)
@@ -114,15 +114,15 @@ func boundSelector(spec *apiextensions.JSONSchemaProps) {
 	spec.Properties["selector"] = selector
 }
 
-func forbiddenList(description string) apiextensions.JSONSchemaProps {
-	return apiextensions.JSONSchemaProps{
+func forbiddenList(description string) apiextensionsv1.JSONSchemaProps {
+	return apiextensionsv1.JSONSchemaProps{
 		Description: description,
 		Type:        "array",
 		Nullable:    true,
 		MaxItems:    new(int64(0)),
 		XListType:   new("atomic"),
-		Items: &apiextensions.JSONSchemaPropsOrArray{
-			Schema: &apiextensions.JSONSchemaProps{Type: "object", XPreserveUnknownFields: new(true)},
+		Items: &apiextensionsv1.JSONSchemaPropsOrArray{
+			Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: new(true)},
 		},
 	}
 }

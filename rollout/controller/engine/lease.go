@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/tools/leaderelection"
@@ -48,8 +49,9 @@ func (o LeaseOptions) validate() error {
 // lost. The context of f ends when ctx does, or with the cause ErrLeaseLost; f must then return. A graceful end keeps the
 // lease renewed until f is done, and only then releases it, so that the next leader does not overlap with what f finishes.
 //
-// The result is nil if ctx ended or f returned by itself, and wraps ErrLeaseLost if the lease was lost. A lease is no fence: a
-// process that was suspended may act for a moment after another took over, which is why writes need preconditions too.
+// The result is nil if ctx ended or f returned by itself, wraps ErrLeaseLost if the lease was lost, and says so if it could not
+// be released. A lease is no fence: a process that was suspended may act for a moment after another took over, which is
+// why writes need preconditions too.
 func Lead(ctx context.Context, opts LeaseOptions, f func(context.Context)) error {
 	if err := opts.validate(); err != nil {
 		return err
@@ -60,24 +62,29 @@ func Lead(ctx context.Context, opts LeaseOptions, f func(context.Context)) error
 	if opts.Log == nil {
 		opts.Log = zap.NewNop()
 	}
+	lock := newLock(opts)
 	held := make(chan context.Context, 1)
-	elector, err := newElector(opts, held)
+	elector, err := newElector(opts, lock, held)
 	if err != nil {
-		return fmt.Errorf("set up the election for lease %s/%s: %w", opts.Namespace, opts.Name, err)
+		return fmt.Errorf("set up the election for lease %s: %w", lock.Describe(), err)
 	}
 
-	// The election must outlive ctx: leaderelection releases the lease as soon as its context ends, when f is still busy.
+	// The election must outlive ctx, because nobody renews the lease once it ends, and f is still busy then.
 	election, endElection := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() { defer close(ended); elector.Run(election) }()
-	defer func() { endElection(); <-ended }()
 
 	select {
 	case <-ctx.Done():
-		return nil
 	case lease := <-held:
-		return leadWhile(ctx, lease, opts, f)
+		err = leadWhile(ctx, lease, opts, f)
 	}
+	endElection()
+	<-ended
+	if err == nil {
+		err = release(context.WithoutCancel(ctx), lock)
+	}
+	return err
 }
 
 // leadWhile runs f until it returns. The lease context ends when the lease is lost.
@@ -94,20 +101,41 @@ func leadWhile(ctx, lease context.Context, opts LeaseOptions, f func(context.Con
 	return nil
 }
 
-func newElector(opts LeaseOptions, held chan<- context.Context) (*leaderelection.LeaderElector, error) {
-	lock := &resourcelock.LeaseLock{
+// release gives the lease up for somebody else to take at once, if it is still ours. leaderelection could do that, too, but
+// does it as well when the lease could not be renewed, and before it cancels the context of the work: the next leader
+// would start while this one still writes.
+func release(ctx context.Context, lock resourcelock.Interface) error {
+	record, _, err := lock.Get(ctx)
+	if apierrors.IsNotFound(err) || err == nil && record.HolderIdentity != lock.Identity() {
+		return nil
+	}
+	if err == nil {
+		now := metav1.Now()
+		err = lock.Update(ctx, resourcelock.LeaderElectionRecord{
+			LeaseDurationSeconds: 1, AcquireTime: now, RenewTime: now, LeaderTransitions: record.LeaderTransitions,
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("release lease %s, which now has to expire: %w", lock.Describe(), err)
+	}
+	return nil
+}
+
+func newLock(opts LeaseOptions) resourcelock.Interface {
+	return timedLock{&resourcelock.LeaseLock{
 		LeaseMeta:  metav1.ObjectMeta{Namespace: opts.Namespace, Name: opts.Name},
 		Client:     opts.Client,
 		LockConfig: resourcelock.ResourceLockConfig{Identity: opts.Identity},
-	}
-	renewWithin := opts.Duration * 2 / 3
+	}, opts.Duration / 3}
+}
+
+func newElector(opts LeaseOptions, lock resourcelock.Interface, held chan<- context.Context) (*leaderelection.LeaderElector, error) {
 	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            timedLock{lock, renewWithin / 2},
-		LeaseDuration:   opts.Duration,
-		RenewDeadline:   renewWithin,
-		RetryPeriod:     opts.Duration * 2 / 15,
-		ReleaseOnCancel: true,
-		Name:            opts.Name,
+		Lock:          lock,
+		LeaseDuration: opts.Duration,
+		RenewDeadline: opts.Duration * 2 / 3,
+		RetryPeriod:   opts.Duration * 2 / 15,
+		Name:          opts.Name,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(lease context.Context) { held <- lease },
 			OnStoppedLeading: func() { opts.Log.Info("not leading", zap.String("lease", lock.Describe())) },

@@ -135,9 +135,9 @@ func (s *Store[T]) WaitSynced(ctx context.Context) error {
 func (s *Store[T]) Available() bool { return s.available.Load() }
 
 // SyncedTo reports whether the Store shows everything of its kind up to resourceVersion, be it that the change came, that a
-// later one did, or that the server's bookmark says there is none. It is true for the empty version, for a kind that is not
-// served (nothing will ever come), and where the versions are no numbers: such a server gives no order to wait
-// for, and a wait would never end. The API promises numbers for its own kinds and for CRDs since Kubernetes 1.35 (KEP-5504).
+// later one did, or that the server's bookmark says there is none. Of a kind that is not served nothing will ever come, so
+// it is true then. It is also true where one of the versions is no number, because such a server gives no order to wait for
+// and the wait would never end; Kubernetes promises comparable numbers for its own kinds and for CRDs (KEP-5504).
 func (s *Store[T]) SyncedTo(resourceVersion string) bool {
 	if !s.Available() {
 		return s.Synced()

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+// apiServer is as much of a Kubernetes API server as the command line needs: Rollouts that can be read, listed, watched
+// and patched under a precondition, and ReplicaSets that can be listed.
+type apiServer struct {
+	t   *testing.T
+	url string
+
+	mu       sync.Mutex
+	version  int
+	rollouts map[string]*v1alpha1.Rollout
+	sets     []appsv1.ReplicaSet
+	log      []logged
+	// grown is closed and replaced whenever the log grows.
+	grown chan struct{}
+	// beforePatch runs before a patch is applied, afterPatch after it, both outside the lock.
+	beforePatch, afterPatch func(*apiServer)
+	// breakWatches is closed and replaced to end all watches, as a server that restarts does.
+	breakWatches chan struct{}
+	// compacted is the oldest version a watch can start from.
+	compacted int
+	// fail answers a request instead of the server, if it returns true.
+	fail func(http.ResponseWriter, *http.Request) bool
+	// patches counts what was written.
+	patches int
+}
+
+type logged struct {
+	version int
+	kind    string
+	rollout *v1alpha1.Rollout
+}
+
+func newAPIServer(t *testing.T) *apiServer {
+	s := &apiServer{t: t, rollouts: map[string]*v1alpha1.Rollout{}, grown: make(chan struct{}), breakWatches: make(chan struct{})}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/rollouts", s.list)
+	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts", s.list)
+	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts/{name}", s.get)
+	mux.HandleFunc("PATCH /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts/{name}", s.patch)
+	mux.HandleFunc("GET /apis/apps/v1/namespaces/{namespace}/replicasets", s.listSets)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		fail := s.fail
+		s.mu.Unlock()
+		if fail == nil || !fail(w, r) {
+			mux.ServeHTTP(w, r)
+		}
+	}))
+	s.url = server.URL
+	t.Cleanup(func() {
+		s.endWatches()
+		server.Close()
+	})
+	return s
+}
+
+// put stores a Rollout and tells the watches.
+func (s *apiServer) put(r *v1alpha1.Rollout) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store(r.DeepCopy())
+}
+
+func (s *apiServer) store(r *v1alpha1.Rollout) {
+	kind := "MODIFIED"
+	if s.rollouts[r.Namespace+"/"+r.Name] == nil {
+		kind = "ADDED"
+	}
+	s.version++
+	r.ResourceVersion = strconv.Itoa(s.version)
+	s.rollouts[r.Namespace+"/"+r.Name] = r
+	s.tell(kind, r)
+}
+
+func (s *apiServer) tell(kind string, r *v1alpha1.Rollout) {
+	s.log = append(s.log, logged{s.version, kind, r})
+	close(s.grown)
+	s.grown = make(chan struct{})
+}
+
+// change applies a change to a Rollout that is stored.
+func (s *apiServer) change(name string, edit func(*v1alpha1.Rollout)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rollouts[name].DeepCopy()
+	edit(r)
+	s.store(r)
+}
+
+func (s *apiServer) remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone := s.rollouts[name].DeepCopy()
+	delete(s.rollouts, name)
+	s.version++
+	gone.ResourceVersion = strconv.Itoa(s.version)
+	s.tell("DELETED", gone)
+}
+
+// forget replaces a Rollout in a way that no watch tells of, as when the server compacts its history between two watches.
+func (s *apiServer) forget(r *v1alpha1.Rollout) {
+	s.mu.Lock()
+	s.version++
+	s.compacted = s.version
+	r.ResourceVersion = strconv.Itoa(s.version)
+	s.rollouts[r.Namespace+"/"+r.Name] = r
+	s.mu.Unlock()
+	s.endWatches()
+}
+
+func (s *apiServer) endWatches() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.breakWatches)
+	s.breakWatches = make(chan struct{})
+}
+
+func (s *apiServer) stored(name string) *v1alpha1.Rollout {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rollouts[name].DeepCopy()
+}
+
+func (s *apiServer) get(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rollout := s.rollouts[r.PathValue("namespace")+"/"+r.PathValue("name")]
+	if rollout == nil {
+		s.refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, r.PathValue("name"))
+		return
+	}
+	s.answer(w, rollout)
+}
+
+func selected(r *http.Request) func(*v1alpha1.Rollout) bool {
+	name, one := strings.CutPrefix(r.URL.Query().Get("fieldSelector"), "metadata.name=")
+	namespace := r.PathValue("namespace")
+	return func(rollout *v1alpha1.Rollout) bool {
+		return (!one || rollout.Name == name) && (namespace == "" || rollout.Namespace == namespace)
+	}
+}
+
+func (s *apiServer) list(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("watch") == "true" {
+		s.watch(w, r)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := v1alpha1.RolloutList{ListMeta: metav1.ListMeta{ResourceVersion: strconv.Itoa(s.version)}}
+	list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("RolloutList"))
+	for _, rollout := range s.rollouts {
+		if selected(r)(rollout) {
+			list.Items = append(list.Items, *rollout)
+		}
+	}
+	s.answer(w, list)
+}
+
+func (s *apiServer) watch(w http.ResponseWriter, r *http.Request) {
+	from, err := strconv.Atoi(r.URL.Query().Get("resourceVersion"))
+	if err != nil {
+		s.refuse(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.(http.Flusher).Flush()
+	s.mu.Lock()
+	broken, compacted := s.breakWatches, s.compacted
+	s.mu.Unlock()
+	if from < compacted {
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": "ERROR", "object": metav1.Status{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
+			Reason: metav1.StatusReasonExpired, Code: http.StatusGone, Message: "too old"}})
+		return
+	}
+	next := 0
+	for {
+		s.mu.Lock()
+		entries, grown := s.log[next:], s.grown
+		next = len(s.log)
+		s.mu.Unlock()
+		for _, entry := range entries {
+			if entry.version > from && selected(r)(entry.rollout) {
+				_ = json.NewEncoder(w).Encode(map[string]any{"type": entry.kind, "object": typed(entry.rollout)})
+			}
+		}
+		w.(http.Flusher).Flush()
+		select {
+		case <-grown:
+		case <-broken:
+			return
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *apiServer) patch(w http.ResponseWriter, r *http.Request) {
+	if s.beforePatch != nil {
+		s.beforePatch(s)
+	}
+	if s.apply(w, r) && s.afterPatch != nil {
+		s.afterPatch(s)
+	}
+}
+
+func (s *apiServer) apply(w http.ResponseWriter, r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var body json.RawMessage
+	var wanted metav1.PartialObjectMetadata
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || json.Unmarshal(body, &wanted) != nil ||
+		r.Header.Get("Content-Type") != string(types.MergePatchType) {
+		s.refuse(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "")
+		return false
+	}
+	old := s.rollouts[r.PathValue("namespace")+"/"+r.PathValue("name")]
+	if old == nil || wanted.UID != old.UID || wanted.ResourceVersion != old.ResourceVersion {
+		s.refuse(w, http.StatusConflict, metav1.StatusReasonConflict, r.PathValue("name"))
+		return false
+	}
+	// Decoding into what is there merges objects and maps, as a merge patch without deletions does.
+	patched := old.DeepCopy()
+	require.NoError(s.t, json.Unmarshal(body, patched))
+	s.store(patched)
+	s.patches++
+	s.answer(w, patched)
+	return true
+}
+
+func (s *apiServer) listSets(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := appsv1.ReplicaSetList{Items: s.sets}
+	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
+	s.answer(w, list)
+}
+
+func typed(r *v1alpha1.Rollout) *v1alpha1.Rollout {
+	r = r.DeepCopy()
+	r.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
+	return r
+}
+
+func (s *apiServer) answer(w http.ResponseWriter, object any) {
+	if r, ok := object.(*v1alpha1.Rollout); ok {
+		object = typed(r)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(object)
+}
+
+func (s *apiServer) refuse(w http.ResponseWriter, code int, reason metav1.StatusReason, name string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(metav1.Status{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"},
+		Status:   metav1.StatusFailure, Reason: reason, Code: int32(code),
+		Message: "the server refused: " + string(reason), Details: &metav1.StatusDetails{Name: name},
+	})
+}

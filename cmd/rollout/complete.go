@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+)
+
+// completionTime bounds what a person waits after pressing the tab key.
+const completionTime = 2 * time.Second
+
+// completeNames offers the Rollouts of the namespace, with what they are doing as the description.
+func (p *program) completeNames(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	c, err := p.connect()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	list, err := c.client.Rollouts(c.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	names := make([]cobra.Completion, len(list.Items))
+	for i := range list.Items {
+		names[i] = cobra.CompletionWithDesc(list.Items[i].Name, string(list.Items[i].Status.Phase))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFlags offers the values of the kubeconfig flags that people type.
+func (p *program) completeFlags(root *cobra.Command) {
+	// They fail only for flags that don't exist.
+	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces)
+	_ = root.RegisterFlagCompletionFunc("context", p.completeContexts)
+}
+
+func (p *program) completeNamespaces(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	c, err := p.connect()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	core, err := coreclient.NewForConfig(c.config)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	list, err := core.Namespaces().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	names := make([]cobra.Completion, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (p *program) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	raw, err := p.flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []cobra.Completion
+	for name := range raw.Contexts {
+		names = append(names, name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,110 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+// Step says what a step of the plan does, in the words that the status uses while it is being carried out.
+func Step(step v1alpha1.Step) string {
+	switch {
+	case step.SetWeight != nil:
+		return fmt.Sprintf("canary weight %d", *step.SetWeight)
+	case step.Pause != nil && step.Pause.Duration != nil:
+		return "pause for " + exactly(step.Pause.Duration.Duration)
+	case step.Pause != nil:
+		return "wait for rollout promote"
+	default:
+		return "a step that this version of the command line does not know"
+	}
+}
+
+// Behind says that the status is about an older spec than the current one, and is empty if it is not. Whatever else the
+// status says may be about to change then.
+func Behind(r *v1alpha1.Rollout) string {
+	switch {
+	case r.Status.ObservedGeneration == 0:
+		return "the controller has not looked at it yet"
+	case r.Status.ObservedGeneration < r.Generation:
+		return fmt.Sprintf("the controller has not seen the last change yet: generation %d, it is at %d",
+			r.Generation, r.Status.ObservedGeneration)
+	default:
+		return ""
+	}
+}
+
+// Line is the state of a Rollout in one line.
+func Line(r *v1alpha1.Rollout, s Style) string {
+	if behind := Behind(r); behind != "" {
+		return "Waiting: " + behind
+	}
+	head := s.apply(phasePaint(r.Status.Phase), string(r.Status.Phase))
+	if r.Status.Step != "" {
+		head += " " + r.Status.Step
+	}
+	if r.Status.Message == "" {
+		return head
+	}
+	return head + ": " + r.Status.Message
+}
+
+// Unanswered is the request that the engine has not answered yet, nil if there is none.
+func Unanswered(r *v1alpha1.Rollout) *v1alpha1.Request {
+	// A value that can't be read was not written by this command line, and the engine won't answer it either.
+	request, err := v1alpha1.ReadRequest(r.Annotations)
+	if err != nil || request == nil || request.ID == "" {
+		return nil
+	}
+	if r.Status.LastRequest != nil && r.Status.LastRequest.ID == request.ID {
+		return nil
+	}
+	return request
+}
+
+// Request says in words what was asked, by whom and how long ago.
+func Request(r *v1alpha1.Request, now time.Time) string {
+	text := string(r.Verb)
+	if r.By != "" {
+		text += " by " + r.By
+	}
+	if !r.At.IsZero() {
+		text += ", " + ago(r.At.Time, now)
+	}
+	return text
+}
+
+// exactly writes a duration as people do: 2m rather than 2m0s.
+func exactly(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+func roughly(d time.Duration) string { return duration.HumanDuration(max(d, 0)) }
+
+func ago(then, now time.Time) string { return roughly(now.Sub(then)) + " ago" }
+
+func microAgo(then *metav1.MicroTime, now time.Time) string {
+	if then == nil || then.IsZero() {
+		return ""
+	}
+	return ago(then.Time, now)
+}
+
+func age(created metav1.Time, now time.Time) string {
+	if created.IsZero() {
+		return "-"
+	}
+	return roughly(now.Sub(created.Time))
+}

@@ -1,0 +1,91 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// dockerAnswer bounds how long a Docker daemon may take to answer the first question.
+const dockerAnswer = 10 * time.Second
+
+// docker is the client of one Docker daemon.
+type docker struct {
+	journal
+	// client is the path of the docker program.
+	client string
+	// host is the address of our own daemon; empty means whatever the environment of this command points at.
+	host string
+}
+
+// ours reports whether the daemon is the one that this package starts and stops.
+func (d docker) ours() bool { return d.host != "" }
+
+func (d docker) env() []string {
+	if d.host == "" {
+		return nil
+	}
+	// A context would win over the host.
+	return []string{"DOCKER_HOST=" + d.host, "DOCKER_CONTEXT=", "DOCKER_TLS_VERIFY="}
+}
+
+func (d docker) do(ctx context.Context, args ...string) (string, error) {
+	return d.feed(ctx, nil, args...)
+}
+
+func (d docker) feed(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+	out, err := d.run(ctx, program{path: d.client, args: args, env: d.env(), stdin: stdin})
+	return strings.TrimSpace(out), err
+}
+
+func (d docker) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, dockerAnswer, fmt.Errorf("no answer within %s", dockerAnswer))
+	defer cancel()
+	_, err := d.do(ctx, "version", "--format", "{{.Server.Version}}")
+	return err
+}
+
+func (d docker) has(ctx context.Context, kind, name string) bool {
+	_, err := d.do(ctx, "inspect", "--type", kind, "--format", "{{.Id}}", name)
+	return err == nil
+}
+
+// removeAll removes every container that a filter of `docker ps` selects, with its volumes; no filter means all of them.
+func (d docker) removeAll(ctx context.Context, filter ...string) error {
+	args := []string{"ps", "--all", "--quiet", "--no-trunc"}
+	for _, f := range filter {
+		args = append(args, "--filter", f)
+	}
+	out, err := d.do(ctx, args...)
+	if err != nil {
+		return fmt.Errorf("list containers: %w", err)
+	}
+	ids := strings.Fields(out)
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := d.do(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
+		return fmt.Errorf("remove containers: %w", err)
+	}
+	return nil
+}
+
+// connect finds the Docker daemon of this machine, or starts one of our own.
+func (c *cluster) connect(ctx context.Context) error {
+	foreign := docker{journal: c.journal}
+	if client, err := findProgram("docker"); err == nil {
+		foreign.client = client
+		if foreign.answers(ctx) == nil {
+			c.docker = foreign
+			return c.note(detailDocker, "")
+		}
+	}
+	d, err := c.startDaemon(ctx)
+	if err != nil {
+		return fmt.Errorf("no Docker daemon answers (DOCKER_HOST, or the default socket), and none could be started: %w", err)
+	}
+	c.docker = d
+	return nil
+}

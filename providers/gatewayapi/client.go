@@ -1,0 +1,204 @@
+package gatewayapi
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
+
+	"github.com/rollout-dev/rollout/traffic"
+)
+
+// fieldManager is the name under which the API server remembers who set the weights.
+const fieldManager = "rollout"
+
+// Cache answers from what a watch has seen; a route that it doesn't have need not be missing.
+type Cache interface {
+	HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool)
+	GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool)
+}
+
+// Router implements traffic.Router. It may be used by any number of goroutines.
+type Router struct {
+	kinds map[string]kind
+}
+
+var _ traffic.Router = (*Router)(nil)
+
+// New makes a router that writes through a client and reads from a cache where it may. What the cache has may have gone
+// through StripHTTPRoute and StripGRPCRoute; it is not changed.
+func New(client gateway.Interface, cached Cache) *Router {
+	api := client.GatewayV1()
+	return &Router{kinds: map[string]kind{
+		"HTTPRoute": kindOf(func(namespace string) typed[*gatewayv1.HTTPRoute] { return api.HTTPRoutes(namespace) }, cached.HTTPRoute, fromHTTPRoute),
+		"GRPCRoute": kindOf(func(namespace string) typed[*gatewayv1.GRPCRoute] { return api.GRPCRoutes(namespace) }, cached.GRPCRoute, fromGRPCRoute),
+	}}
+}
+
+// kind reads and writes the routes of one kind.
+type kind struct {
+	cached func(namespace, name string) (route, bool)
+	get    func(ctx context.Context, namespace, name string) (route, error)
+	patch  func(ctx context.Context, namespace, name string, patch []byte) (route, error)
+}
+
+// typed is what the generated clients of all kinds of routes have in common.
+type typed[T any] interface {
+	Get(ctx context.Context, name string, opts metav1.GetOptions) (T, error)
+	Patch(ctx context.Context, name string, pt types.PatchType, data []byte, opts metav1.PatchOptions, subresources ...string) (T, error)
+}
+
+func kindOf[T any](client func(namespace string) typed[T], cached func(namespace, name string) (T, bool), view func(T) route) kind {
+	read := func(object T, err error) (route, error) {
+		if err != nil {
+			return route{}, err
+		}
+		return view(object), nil
+	}
+	return kind{
+		cached: func(namespace, name string) (route, bool) {
+			object, there := cached(namespace, name)
+			if !there {
+				return route{}, false
+			}
+			return view(object), true
+		},
+		get: func(ctx context.Context, namespace, name string) (route, error) {
+			return read(client(namespace).Get(ctx, name, metav1.GetOptions{}))
+		},
+		patch: func(ctx context.Context, namespace, name string, patch []byte) (route, error) {
+			return read(client(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}))
+		},
+	}
+}
+
+// Observe reads the split back, see traffic.Router. A route that isn't in the cache is read from the API server: it may be
+// newer than the cache, and only the server can tell a route that doesn't exist from a kind that isn't installed.
+func (r *Router) Observe(ctx context.Context, target traffic.Target, live bool) (traffic.Observation, error) {
+	var all traffic.Observation
+	for _, name := range target.Routes {
+		o, err := r.observeOne(ctx, target, name, live)
+		if err != nil {
+			return traffic.Observation{}, fmt.Errorf("read %s in namespace %s: %w", name, target.Namespace, err)
+		}
+		all.Routes = append(all.Routes, o)
+	}
+	return all, nil
+}
+
+func (r *Router) observeOne(ctx context.Context, target traffic.Target, name traffic.RouteName, live bool) (traffic.RouteObservation, error) {
+	kind, known := r.kinds[name.Kind]
+	if !known {
+		return traffic.RouteObservation{RouteName: name, Problem: r.unknownKind(name.Kind)}, nil
+	}
+	if !live {
+		if found, there := kind.cached(target.Namespace, name.Name); there {
+			return observe(name, found, target.Pair), nil
+		}
+	}
+	found, err := kind.get(ctx, target.Namespace, name.Name)
+	switch {
+	case isKindMissing(err):
+		return traffic.RouteObservation{RouteName: name, Problem: fmt.Sprintf(
+			"the cluster has no %s kind; install the Gateway API CRDs of version v1 (https://gateway-api.sigs.k8s.io)", name.Kind)}, nil
+	case apierrors.IsNotFound(err):
+		return traffic.RouteObservation{RouteName: name, Missing: true}, nil
+	case err != nil:
+		return traffic.RouteObservation{}, err
+	}
+	return observe(name, found, target.Pair), nil
+}
+
+func (r *Router) unknownKind(kind string) string {
+	return fmt.Sprintf("kind %q can't carry a split; use one of %s", kind, strings.Join(slices.Sorted(maps.Keys(r.kinds)), ", "))
+}
+
+// isKindMissing tells that a path doesn't exist, which the API server says with a plain page, from that an object doesn't exist,
+// which it says with a Status.
+func isKindMissing(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+}
+
+// step is one write to be done.
+type step struct {
+	name  traffic.RouteName
+	kind  kind
+	patch []byte
+	from  traffic.RouteObservation
+}
+
+// Apply gives the canary backend its share, see traffic.Router. All routes are checked before the first is written, because
+// routes that disagree are worse than ones that are all behind.
+func (r *Router) Apply(ctx context.Context, target traffic.Target, observed traffic.Observation, percent int) ([]traffic.Write, error) {
+	if percent < 0 || percent > 100 {
+		return nil, fmt.Errorf("give Service %s %d%% of the traffic: a share is between 0 and 100", target.Pair.Canary, percent)
+	}
+	var steps []step
+	for _, from := range observed.Routes {
+		s, err := r.prepare(ctx, target, from, percent)
+		if err != nil {
+			return nil, fmt.Errorf("give Service %s %d%% of the traffic in %s: %w", target.Pair.Canary, percent, from.RouteName, err)
+		}
+		if s.patch != nil {
+			steps = append(steps, s)
+		}
+	}
+	var writes []traffic.Write
+	for _, s := range steps {
+		version, err := s.write(ctx, target.Namespace)
+		if err != nil {
+			return writes, fmt.Errorf("give Service %s %d%% of the traffic in %s: %w", target.Pair.Canary, percent, s.name, err)
+		}
+		writes = append(writes, traffic.Write{RouteName: s.name, ResourceVersion: version})
+	}
+	return writes, nil
+}
+
+// prepare renders the patch of one route; there is none for a route that can't be written or needn't be.
+func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffic.RouteObservation, percent int) (step, error) {
+	kind, known := r.kinds[from.Kind]
+	if !known || from.ResourceVersion == "" {
+		return step{}, nil
+	}
+	current, there := kind.cached(target.Namespace, from.Name)
+	if !there || !isVersion(current, from) {
+		var err error
+		current, err = kind.get(ctx, target.Namespace, from.Name)
+		if apierrors.IsNotFound(err) || err == nil && !isVersion(current, from) {
+			return step{}, traffic.ErrChanged
+		}
+		if err != nil {
+			return step{}, err
+		}
+	}
+	patch, err := render(current, target.Pair, percent)
+	return step{name: from.RouteName, kind: kind, patch: patch, from: from}, err
+}
+
+func (s step) write(ctx context.Context, namespace string) (resourceVersion string, err error) {
+	written, err := s.kind.patch(ctx, namespace, s.name.Name, s.patch)
+	switch {
+	case err == nil:
+		return written.resourceVersion, nil
+	case apierrors.IsNotFound(err):
+		return "", traffic.ErrChanged
+	case apierrors.IsInvalid(err) || apierrors.IsConflict(err):
+		// The API server answers a failed test like an object that violates its schema. Only a look can tell.
+		current, again := s.kind.get(ctx, namespace, s.name.Name)
+		if apierrors.IsNotFound(again) || again == nil && !isVersion(current, s.from) {
+			return "", traffic.ErrChanged
+		}
+	}
+	return "", err
+}
+
+func isVersion(r route, o traffic.RouteObservation) bool {
+	return r.uid == o.UID && r.resourceVersion == o.ResourceVersion
+}

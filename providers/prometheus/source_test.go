@@ -1,0 +1,195 @@
+package prometheus_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/analysis/sourcetest"
+	"github.com/rollout-dev/rollout/providers/prometheus"
+)
+
+func TestSourceKeepsTheContract(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
+		var answer atomic.Pointer[sourcetest.Answer]
+		answer.Store(&sourcetest.Answer{})
+		stop := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if user, password, _ := r.BasicAuth(); user != "rollout" || password != "geh€im & co" {
+				http.Error(w, "log in", http.StatusUnauthorized)
+				return
+			}
+			if r.URL.Path != "/prefix/api/v1/query" || r.FormValue("query") == "" || r.FormValue("time") != "" {
+				http.NotFound(w, r)
+				return
+			}
+			serve(w, r, *answer.Load(), stop)
+		}))
+		t.Cleanup(server.Close)
+		t.Cleanup(func() { close(stop) }) // before the server, which waits for its requests
+		u, err := url.Parse(server.URL)
+		require.NoError(t, err)
+		u.User = url.UserPassword("rollout", "geh€im & co")
+		u.Path = "/prefix/"
+		source, err := prometheus.New(u.String(), nil)
+		require.NoError(t, err)
+		return sourcetest.Harness{
+			Source: source,
+			Query:  `sum(rate(http_requests_total{code=~"5.."}[1m]))`,
+			Answer: func(a sourcetest.Answer) { answer.Store(&a) },
+			Server: server.URL + "/prefix",
+			Secret: "geh€im & co",
+		}
+	})
+}
+
+// serve speaks Prometheus's HTTP API.
+func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer, stop <-chan struct{}) {
+	switch {
+	case a.Hang:
+		select {
+		case <-r.Context().Done():
+		case <-stop:
+		}
+		return
+	case a.Body != "" || a.Status != 0:
+		if a.Status != 0 {
+			w.WriteHeader(a.Status)
+		}
+		if a.Body == "" {
+			a.Body = `{"status":"error","errorType":"bad_data","error":"1:5: parse error"}`
+		}
+		fmt.Fprint(w, a.Body)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	body, err := json.Marshal(map[string]any{"status": "success", "warnings": a.Warnings, "data": data(a)})
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(body)
+}
+
+func data(a sourcetest.Answer) map[string]any {
+	value := func(v float64) []any { return []any{1767225600.123, strconv.FormatFloat(v, 'g', -1, 64)} }
+	if a.Scalar {
+		return map[string]any{"resultType": "scalar", "result": value(a.Series[0])}
+	}
+	series := []any{}
+	for i, v := range a.Series {
+		series = append(series, map[string]any{"metric": map[string]string{"pod": fmt.Sprint("checkout-", i)}, "value": value(v)})
+	}
+	return map[string]any{"resultType": "vector", "result": series}
+}
+
+// answering is a source whose server always answers this, with the parameters of the last query.
+func answering(t *testing.T, body string) (*prometheus.Source, func() url.Values) {
+	var form atomic.Pointer[url.Values]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		form.Store(&r.Form)
+		fmt.Fprint(w, body)
+	}))
+	t.Cleanup(server.Close)
+	source, err := prometheus.New(server.URL, nil)
+	require.NoError(t, err)
+	return source, func() url.Values { return *form.Load() }
+}
+
+func TestSourceExplainsResultsThatAreNoNumber(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"resultType":"vector","result":[{"metric":{"pod":"a"},"value":[1,"1"]},{"metric":{"pod":"b"},"value":[1,"1"]}]}`:     `several series; make it one number with sum(...), max(...) or avg(...); two of them are {pod="a"} and {pod="b"}`,
+		`{"resultType":"matrix","result":[{"metric":{"pod":"a"},"values":[[1,"1"]]}]}`:                                         "a range of samples",
+		`{"resultType":"string","result":[1,"hello"]}`:                                                                         "not one of Prometheus's API",
+		`{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"0","1","1"]]}]}]}`: "histogram_quantile",
+	} {
+		source, _ := answering(t, `{"status":"success","data":`+body+`}`)
+		_, err := source.Query(t.Context(), "up")
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestSourceDoesNotLetAServerSendMillionsOfSeries(t *testing.T) {
+	source, form := answering(t, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	_, err := source.Query(t.Context(), "up")
+	require.NoError(t, err)
+	require.Equal(t, "2", form().Get("limit"))
+
+	source, _ = answering(t, `{"status":"success","data":{"resultType":"vector","result":[`+strings.Repeat(`{"metric":{},"value":[1,"1"]},`, 100_000)+`{"metric":{},"value":[1,"1"]}]}}`)
+	_, err = source.Query(t.Context(), "up")
+	require.Error(t, err)
+	require.Less(t, len(err.Error()), 1000)
+}
+
+func TestSourceQuotesLongQueriesShortly(t *testing.T) {
+	source, _ := answering(t, "{}")
+	_, err := source.Query(t.Context(), strings.Repeat("up +\n", 1000)+"up")
+	require.ErrorContains(t, err, "up + up + ")
+	require.Less(t, len(err.Error()), 1000)
+}
+
+func TestSourceKeepsItsCredentialsFromOtherServers(t *testing.T) {
+	var leaked atomic.Bool
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _, sent := r.BasicAuth()
+		leaked.Store(sent)
+		serve(w, r, sourcetest.Answer{Series: []float64{1}}, nil)
+	}))
+	defer other.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	source, err := prometheus.New(strings.Replace(server.URL, "://", "://rollout:secret@", 1), nil)
+	require.NoError(t, err)
+	got, err := source.Query(t.Context(), "up")
+	require.NoError(t, err)
+	require.Equal(t, analysis.Sample{Value: 1, Present: true}, got)
+	require.False(t, leaked.Load())
+}
+
+func TestSourceNamesAServerThatIsNotThere(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	source, err := prometheus.New(server.URL, nil)
+	require.NoError(t, err)
+	_, err = source.Query(t.Context(), "up")
+	require.ErrorContains(t, err, "ask Prometheus at "+server.URL+" for up: ")
+	require.ErrorContains(t, err, "connection refused")
+	require.Equal(t, 1, strings.Count(err.Error(), server.URL))
+}
+
+func TestNewRefusesAddressesItCannotAsk(t *testing.T) {
+	for address, want := range map[string]string{
+		"":                           "begins with",
+		"prometheus:9090":            "begins with",
+		"ftp://prometheus":           `begins with "ftp"`,
+		"http://":                    "names no host",
+		"http://prometheus/?token=x": "? or #",
+		"http://u:secret@prom:port/": "not a URL",
+		"http://u:secret@prom/#x":    "? or #",
+		"http://u:secret@pro m:9090": "not a URL",
+	} {
+		_, err := prometheus.New(address, nil)
+		require.ErrorContains(t, err, want, address)
+		require.ErrorContains(t, err, "http://prometheus.monitoring:9090")
+		require.NotContains(t, err.Error(), "secret")
+	}
+}
+
+func TestSourceTellsInfinityFromNoData(t *testing.T) {
+	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"-Inf"]}]}}`)
+	got, err := source.Query(t.Context(), "up")
+	require.NoError(t, err)
+	require.Equal(t, analysis.Sample{Value: math.Inf(-1), Present: true}, got)
+}

@@ -1,0 +1,67 @@
+package prometheus
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// Backend is what a built-in query asks about: one Service that routes of the Gateway API send traffic to.
+type Backend struct {
+	Namespace string
+	Service   string
+	// Window is how far back the query looks, as PromQL writes it (1m, 1500ms). At least two scrapes must fit into it,
+	// else there is never any data.
+	Window string
+}
+
+// TraefikSuccessRate is the share of the requests to a backend that Traefik (v3, provider kubernetesgateway) answered with a
+// status below 500. A request that the client gave up (499) counts as a success: a backend that makes clients give up is
+// found by its latency. Without requests in the window there is no data.
+//
+// gRPC requests are left out, so for a backend that serves nothing else there is no data. Traefik knows a call's outcome
+// only if the backend announces its trailers, which grpc-go doesn't: in v3.6 every successful call is counted under
+// code 2 (Unknown), and so is every call that it could not even deliver. Ask the application's own metrics instead.
+func TraefikSuccessRate(b Backend) string {
+	const protocols = `protocol!~"grpc|grpc-web"`
+	all := rates(b, "traefik_service_requests_total", httpServer(b), protocols)
+	bad := rates(b, "traefik_service_requests_total", httpServer(b), protocols+`,code=~"5.."`)
+	// Counted from the failures because without any there is no series of them: the sum of nothing is nothing, not 0.
+	return fmt.Sprintf("1 - (sum(%s) or vector(0)) / sum(%s)", bad, all)
+}
+
+// TraefikLatency is a quantile, between 0 and 1, of the time in seconds that Traefik (v3, provider kubernetesgateway) took
+// to answer HTTP and gRPC requests with the help of a backend. Connections that stay open by design (WebSocket, server-sent
+// events) are left out. Without requests in the window there is no data.
+//
+// It is no finer than Traefik's histogram buckets, by default 0.1, 0.3, 1.2 and 5 s, and never above the largest of
+// them: a maximum of more than 5 s is never exceeded unless metrics.prometheus.buckets has a larger one.
+func TraefikLatency(b Backend, quantile string) string {
+	servers := httpServer(b) + "|" + grpcServer(b)
+	buckets := rates(b, "traefik_service_request_duration_seconds_bucket", servers, `protocol!~"sse|websocket"`)
+	return fmt.Sprintf("histogram_quantile(%s, sum by (le) (%s))", quantile, buckets)
+}
+
+// rates are the rates of a backend's series, one per series. Where the scrape target has a label service of its own, as it
+// has when Prometheus finds Traefik through its Service, Prometheus renames Traefik's label to exported_service.
+func rates(b Backend, metric, servers, rest string) string {
+	rate := func(label string) string {
+		return fmt.Sprintf("rate(%s{%s=~%q,%s}[%s])", metric, label, servers, rest, b.Window)
+	}
+	return rate("service") + " or " + rate("exported_service")
+}
+
+// httpServer and grpcServer are what Traefik calls the backend in the label service, for any port: shop-checkout-http-80@kubernetesgateway
+// behind an HTTPRoute and shop-checkout-80-grpc@kubernetesgateway behind a GRPCRoute. PromQL anchors regular expressions, so checkout doesn't
+// match checkout-canary. Traefik's names are ambiguous where namespace and Service can be divided in several ways: canary in
+// the namespace shop-checkout is called the same as checkout-canary in shop.
+func httpServer(b Backend) string { return traefikName(b) + "-http-[0-9]+@kubernetesgateway" }
+
+func grpcServer(b Backend) string { return traefikName(b) + "-[0-9]+-grpc@kubernetesgateway" }
+
+// traefikName joins as Traefik does: whatever is neither letter nor digit separates, and several separators are one.
+func traefikName(b Backend) string {
+	words := strings.FieldsFunc(b.Namespace+"-"+b.Service, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	return regexp.QuoteMeta(strings.Join(words, "-"))
+}

@@ -1,0 +1,207 @@
+package controller
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
+
+	"github.com/rollout-dev/rollout/rollout/api/client"
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
+	"github.com/rollout-dev/rollout/traffic"
+)
+
+// The indexes of the caches.
+const (
+	byNamespace = "namespace"
+	byOwner     = "owner"
+	byService   = "service"
+	byRoute     = "route"
+)
+
+// Caches are what the engine watches. Everything in them is stripped of what nobody reads.
+type Caches struct {
+	Rollouts    *engine.Store[*v1alpha1.Rollout]
+	ReplicaSets *engine.Store[*appsv1.ReplicaSet]
+	Services    *engine.Store[*corev1.Service]
+	Endpoints   *engine.Store[*discoveryv1.EndpointSlice]
+	HTTPRoutes  *engine.Store[*gatewayv1.HTTPRoute]
+	GRPCRoutes  *engine.Store[*gatewayv1.GRPCRoute]
+
+	discovery engine.Discovery
+}
+
+// NewCaches makes caches of one namespace, or of all of them for metav1.NamespaceAll. They hold nothing until Run.
+func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, namespace string) *Caches {
+	c := &Caches{discovery: routes.Discovery()}
+	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
+		map[string]func(*v1alpha1.Rollout) []string{byNamespace: indexNamespace, byService: indexServices, byRoute: indexRoutes})
+	c.ReplicaSets = engine.NewStore(engine.ListWatch(kube, managedSets{kube.AppsV1().ReplicaSets(namespace)}), &appsv1.ReplicaSet{}, stripReplicaSet,
+		map[string]func(*appsv1.ReplicaSet) []string{byOwner: indexOwner})
+	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
+	c.Endpoints = engine.NewStore(engine.ListWatch(kube, kube.DiscoveryV1().EndpointSlices(namespace)), &discoveryv1.EndpointSlice{},
+		stripEndpointSlice, map[string]func(*discoveryv1.EndpointSlice) []string{byService: indexEndpoints})
+	c.HTTPRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, stripHTTPRoute, nil)
+	c.GRPCRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, stripGRPCRoute, nil)
+	c.HTTPRoutes.WantedWhen(func() bool { return c.routeWanted("HTTPRoute") })
+	c.GRPCRoutes.WantedWhen(func() bool { return c.routeWanted("GRPCRoute") })
+	return c
+}
+
+// Run feeds the caches until ctx ends.
+func (c *Caches) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, run := range []func(context.Context){
+		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run,
+		func(ctx context.Context) {
+			c.HTTPRoutes.RunWhenServed(ctx, c.discovery, gatewayv1.SchemeGroupVersion.WithResource("httproutes"), 0)
+		},
+		func(ctx context.Context) {
+			c.GRPCRoutes.RunWhenServed(ctx, c.discovery, gatewayv1.SchemeGroupVersion.WithResource("grpcroutes"), 0)
+		},
+	} {
+		all.Go(func() { run(ctx) })
+	}
+	all.Wait()
+}
+
+// Synced says for each cache whether it holds its first list.
+func (c *Caches) Synced() map[string]func() bool {
+	return map[string]func() bool{
+		"rollouts": c.Rollouts.Synced, "replicasets": c.ReplicaSets.Synced, "services": c.Services.Synced,
+		"endpointslices": c.Endpoints.Synced, "httproutes": c.HTTPRoutes.Synced, "grpcroutes": c.GRPCRoutes.Synced,
+	}
+}
+
+// WaitSynced returns when all caches hold their first list.
+func (c *Caches) WaitSynced(ctx context.Context) error {
+	for _, wait := range []func(context.Context) error{
+		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced,
+		c.HTTPRoutes.WaitSynced, c.GRPCRoutes.WaitSynced,
+	} {
+		if err := wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// route is the cache of a kind of route.
+func (c *Caches) route(kind string) interface{ SyncedTo(string) bool } {
+	if kind == "GRPCRoute" {
+		return c.GRPCRoutes
+	}
+	return c.HTTPRoutes
+}
+
+func (c *Caches) routeWanted(kind string) bool {
+	for _, r := range c.Rollouts.List() {
+		for _, route := range routesOf(r) {
+			if route.Kind == kind {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *Caches) rolloutsIn(namespace string) []*v1alpha1.Rollout {
+	return c.Rollouts.ByIndex(byNamespace, namespace)
+}
+
+// HTTPRoute answers the router from the cache.
+func (c *Caches) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
+	return c.HTTPRoutes.Get(engine.Key{Namespace: namespace, Name: name})
+}
+
+// GRPCRoute answers the router from the cache.
+func (c *Caches) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
+	return c.GRPCRoutes.Get(engine.Key{Namespace: namespace, Name: name})
+}
+
+func (c *Caches) isLive() bool { return false }
+
+func (c *Caches) rollout(_ context.Context, key engine.Key) (*v1alpha1.Rollout, error) {
+	r, _ := c.Rollouts.Get(key)
+	return r, nil
+}
+
+func (c *Caches) workloads(_ context.Context, owner *v1alpha1.Rollout) ([]*appsv1.ReplicaSet, error) {
+	return c.ReplicaSets.ByIndex(byOwner, string(owner.UID)), nil
+}
+
+func (c *Caches) service(_ context.Context, key engine.Key) (*corev1.Service, error) {
+	s, _ := c.Services.Get(key)
+	return s, nil
+}
+
+func (c *Caches) endpoints(_ context.Context, service engine.Key) ([]*discoveryv1.EndpointSlice, error) {
+	return c.Endpoints.ByIndex(byService, service.String()), nil
+}
+
+// managedSets lists and watches the ReplicaSets that carry ManagedLabel.
+type managedSets struct {
+	sets appsclient.ReplicaSetInterface
+}
+
+// List adds the label to what is asked for.
+func (m managedSets) List(ctx context.Context, opts metav1.ListOptions) (*appsv1.ReplicaSetList, error) {
+	opts.LabelSelector = ManagedLabel + "=true"
+	return m.sets.List(ctx, opts)
+}
+
+// Watch adds the label to what is asked for.
+func (m managedSets) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+	opts.LabelSelector = ManagedLabel + "=true"
+	return m.sets.Watch(ctx, opts)
+}
+
+func indexNamespace(r *v1alpha1.Rollout) []string { return []string{r.Namespace} }
+
+func indexServices(r *v1alpha1.Rollout) []string {
+	var keys []string
+	for _, name := range servicesOf(r) {
+		keys = append(keys, engine.Key{Namespace: r.Namespace, Name: name}.String())
+	}
+	return keys
+}
+
+func indexRoutes(r *v1alpha1.Rollout) []string {
+	var keys []string
+	for _, route := range routesOf(r) {
+		keys = append(keys, routeKey(route.Kind, r.Namespace, route.Name))
+	}
+	return keys
+}
+
+func routeKey(kind, namespace, name string) string {
+	return strings.Join([]string{kind, namespace, name}, "/")
+}
+
+func routesOf(r *v1alpha1.Rollout) []traffic.RouteName {
+	if r.Spec.Strategy.Canary == nil {
+		return nil
+	}
+	return target(r).Routes
+}
+
+func indexOwner(set *appsv1.ReplicaSet) []string {
+	if owner := metav1.GetControllerOf(set); owner != nil {
+		return []string{string(owner.UID)}
+	}
+	return nil
+}
+
+func indexEndpoints(slice *discoveryv1.EndpointSlice) []string {
+	return []string{engine.Key{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}.String()}
+}

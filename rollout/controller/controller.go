@@ -1,0 +1,131 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/api/client"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
+	"github.com/rollout-dev/rollout/traffic"
+)
+
+// disagreementPause is when to look again after the caches and the API server led to different plans. The change that
+// makes them agree normally brings the object back sooner.
+const disagreementPause = 250 * time.Millisecond
+
+// Options are what a Controller needs. All fields but Clock are required.
+type Options struct {
+	Kubernetes kubernetes.Interface
+	Rollouts   client.Client
+	// Router carries the splits.
+	Router traffic.Router
+	// Caches feed the passes; they run before the Controller does.
+	Caches *Caches
+	// Measurer asks the metric source.
+	Measurer *Measurer
+	// Queries makes the queries of metrics.
+	Queries Queries
+	// Events tells people what happened.
+	Events record.EventRecorder
+	Log    *zap.Logger
+	// Clock is time.Now unless a test sets another.
+	Clock func() time.Time
+}
+
+// Controller does one pass over one Rollout at a time; it is an engine.Reconciler.
+type Controller struct {
+	Options
+	ownWrites *engine.OwnWrites
+	templates *templateChecks
+}
+
+// New makes a Controller.
+func New(o Options) *Controller {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	return &Controller{Options: o, ownWrites: engine.NewOwnWrites(), templates: newTemplateChecks(o.Kubernetes)}
+}
+
+// Reconcile observes, decides, and carries the plan out.
+func (c *Controller) Reconcile(ctx context.Context, key engine.Key) (time.Time, error) {
+	if !c.ownWrites.Visible(key) {
+		return time.Time{}, engine.ErrStale
+	}
+	// Microseconds are what survives in the API; a finer time would differ from itself after it was read back.
+	now := c.Clock().Truncate(time.Microsecond)
+	w, err := c.observe(ctx, c.Caches, key, now)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("observe Rollout %s: %w", key, err)
+	}
+	if w == nil {
+		c.forget(key)
+		return time.Time{}, nil
+	}
+	plan := rollout.Decide(w.observed)
+	if plan.Confirm {
+		confirmed, again, err := c.confirm(ctx, key, now, plan)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if confirmed == nil {
+			return now.Add(disagreementPause), nil
+		}
+		w, plan = confirmed, again
+	}
+	return c.carryOut(ctx, w, plan)
+}
+
+// confirm decides once more on what the API server says now. It returns nil unless that leads to the same plan.
+func (c *Controller) confirm(ctx context.Context, key engine.Key, now time.Time, plan rollout.Plan) (*world, rollout.Plan, error) {
+	w, err := c.observe(ctx, c.live(), key, now)
+	if err != nil {
+		return nil, rollout.Plan{}, fmt.Errorf("observe Rollout %s live: %w", key, err)
+	}
+	if w == nil {
+		return nil, rollout.Plan{}, nil
+	}
+	again := rollout.Decide(w.observed)
+	if !plan.Agrees(again) {
+		c.Log.Debug("caches and API server lead to different plans", zap.Stringer("rollout", key),
+			zap.Stringers("cached", plan.Actions), zap.Stringers("live", again.Actions))
+		return nil, rollout.Plan{}, nil
+	}
+	return w, again, nil
+}
+
+// carryOut executes the plan, writes the status last, and tells people.
+func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) (time.Time, error) {
+	failed := c.execute(ctx, w, plan.Actions)
+	if errors.Is(failed, traffic.ErrChanged) || apierrors.IsConflict(failed) {
+		// Somebody else was faster. What they wrote brings the object back, and this is no error of anybody's.
+		c.Log.Debug("an object changed under the plan", zap.Stringer("rollout", w.key), zap.Error(failed))
+		return w.observed.Now.Add(disagreementPause), nil
+	}
+	if err := c.writeStatus(ctx, w, plan, failed); err != nil {
+		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+			return w.observed.Now.Add(disagreementPause), nil
+		}
+		return time.Time{}, fmt.Errorf("write the status of Rollout %s: %w", w.key, err)
+	}
+	c.tell(w, plan, failed)
+	c.Measurer.Want(w.key, plan.Measure)
+	if failed != nil {
+		return time.Time{}, fmt.Errorf("carry out the plan for Rollout %s: %w", w.key, failed)
+	}
+	return plan.Wake, nil
+}
+
+// forget drops what is kept for a Rollout that is gone. Its pods go with it; its routes and Services stay as they are.
+func (c *Controller) forget(key engine.Key) {
+	c.ownWrites.Forget(key)
+	c.Measurer.Want(key, nil)
+}

@@ -1,0 +1,9 @@
+// Package controller is the shell around package rollout: it observes, lets rollout.Decide decide, and carries the plan
+// out. All reads happen in observe.go and its helpers, all writes in execute.go and record.go; nothing between them
+// touches the network. Measurements run beside the passes and come back as observations.
+//
+// Four guards keep a pass from acting on something that is no longer so. It is skipped until its own earlier writes are
+// in the caches (engine.OwnWrites). The caches start from a consistent list (engine.Store). Every write carries the
+// resource version it was decided on. And what can't be taken back, plans with Confirm set, is decided once more on what
+// the API server says right now.
+package controller

@@ -1,0 +1,178 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
+)
+
+// MeasurerOptions are what a Measurer needs.
+type MeasurerOptions struct {
+	// Source answers the queries; nil if there is none.
+	Source analysis.Source
+	// Concurrency bounds the queries under way at any time.
+	Concurrency int
+	// Timeout bounds one query.
+	Timeout time.Duration
+}
+
+// Measurer asks the metric source beside the passes, so that a slow source never delays a change of traffic. What it
+// measured comes back as an observation; what isn't persisted by then is simply measured again.
+type Measurer struct {
+	MeasurerOptions
+	slots chan struct{}
+
+	mu   sync.Mutex
+	jobs map[engine.Key]*job // follows mu
+	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
+	wake func(engine.Key)
+	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
+}
+
+// job is what is measured for one run of one Rollout.
+type job struct {
+	measure rollout.Measure
+	timers  map[string]*time.Timer
+	// asked is when each metric was last asked for.
+	asked   map[string]time.Time
+	results []analysis.Measurement
+	cancel  context.CancelFunc
+	ctx     context.Context //nolint:containedctx // Ends with the run.
+}
+
+// NewMeasurer makes a Measurer. It measures nothing before Run.
+func NewMeasurer(o MeasurerOptions) *Measurer {
+	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{}}
+}
+
+// Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
+func (m *Measurer) Run(ctx context.Context, wake func(engine.Key)) {
+	m.mu.Lock()
+	m.ctx, m.wake = ctx, wake
+	m.mu.Unlock()
+	<-ctx.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.jobs {
+		m.stop(key)
+	}
+	m.ctx = nil
+}
+
+// Want says what is to be measured for a Rollout from now on; nil for nothing. Results that the plan's status has taken
+// up, as Last tells, are dropped.
+func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.jobs[key]
+	if want == nil || m.ctx == nil || m.Source == nil {
+		if old != nil {
+			m.stop(key)
+		}
+		return
+	}
+	if old != nil && old.measure.Run != want.Run {
+		m.stop(key)
+		old = nil
+	}
+	if old == nil {
+		old = &job{timers: map[string]*time.Timer{}, asked: map[string]time.Time{}}
+		old.ctx, old.cancel = context.WithCancel(m.ctx)
+		m.jobs[key] = old
+	}
+	old.measure = *want
+	old.dropTaken()
+	m.schedule(key, old)
+}
+
+// Results are the measurements that no persisted status has taken up yet, oldest first.
+func (m *Measurer) Results(key engine.Key) []analysis.Measurement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if j := m.jobs[key]; j != nil {
+		return append([]analysis.Measurement(nil), j.results...)
+	}
+	return nil
+}
+
+func (m *Measurer) stop(key engine.Key) {
+	j := m.jobs[key]
+	delete(m.jobs, key)
+	j.cancel()
+	for _, timer := range j.timers {
+		timer.Stop()
+	}
+}
+
+func (j *job) dropTaken() {
+	var left []analysis.Measurement
+	for _, r := range j.results {
+		if r.At.After(j.measure.Last[r.Metric]) {
+			left = append(left, r)
+		}
+	}
+	j.results = left
+}
+
+// schedule makes sure that every metric has a timer. Metrics that are no longer wanted lose theirs.
+func (m *Measurer) schedule(key engine.Key, j *job) {
+	wanted := map[string]bool{}
+	for _, metric := range j.measure.Metrics {
+		wanted[metric.Name] = true
+		if j.timers[metric.Name] != nil {
+			continue
+		}
+		last := j.measure.Last[metric.Name]
+		if asked := j.asked[metric.Name]; asked.After(last) {
+			last = asked
+		}
+		wait := time.Duration(0)
+		if !last.IsZero() {
+			wait = time.Until(last.Add(metric.Interval))
+		}
+		j.timers[metric.Name] = time.AfterFunc(max(wait, 0), func() { m.measure(key, j, metric) })
+	}
+	for name, timer := range j.timers {
+		if !wanted[name] {
+			timer.Stop()
+			delete(j.timers, name)
+		}
+	}
+}
+
+// measure asks for one metric and schedules its next measurement.
+func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
+	select {
+	case m.slots <- struct{}{}:
+		defer func() { <-m.slots }()
+	case <-j.ctx.Done():
+		return
+	}
+	at := time.Now().Truncate(time.Microsecond)
+	ctx, cancel := context.WithTimeout(j.ctx, m.Timeout)
+	defer cancel()
+	m.mu.Lock()
+	run, since := j.measure.Run, j.measure.Since
+	m.mu.Unlock()
+	sample, err := m.Source.Query(ctx, queryAt(metric, at.Sub(since)))
+	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
+	result := analysis.Measurement{Run: run, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
+	if verdict == analysis.Pass || verdict == analysis.Fail {
+		result.Text = metric.Threshold.Format(value)
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs[key] != j || j.ctx.Err() != nil {
+		return
+	}
+	j.asked[metric.Name] = at
+	j.results = append(j.results, result)
+	delete(j.timers, metric.Name)
+	m.schedule(key, j)
+	m.wake(key)
+}

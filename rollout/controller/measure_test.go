@@ -1,0 +1,124 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
+)
+
+// answering is a source whose answers a test decides.
+type answering func(ctx context.Context, query string) (analysis.Sample, error)
+
+func (a answering) Query(ctx context.Context, query string) (analysis.Sample, error) {
+	return a(ctx, query)
+}
+
+var checkout = engine.Key{Namespace: "shop", Name: "checkout"}
+
+func metric(t *testing.T, name string) analysis.Metric {
+	t.Helper()
+	threshold, err := analysis.ParseThreshold("0.99", "")
+	require.NoError(t, err)
+	return analysis.Metric{Name: name, Query: "rate(x[{{window}}])", Window: time.Minute, Interval: 10 * time.Second, Threshold: threshold}
+}
+
+// measuring runs a Measurer over a source for as long as the test takes, and counts how often it wakes the Rollout.
+func measuring(t *testing.T, concurrency int, source analysis.Source) (*Measurer, *atomic.Int32) {
+	t.Helper()
+	m := NewMeasurer(MeasurerOptions{Source: source, Concurrency: concurrency, Timeout: 5 * time.Second})
+	woken := &atomic.Int32{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); m.Run(ctx, func(engine.Key) { woken.Add(1) }) }()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return m, woken
+}
+
+// advance moves the bubble's clock and lets everything that is due happen.
+func advance(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestAMetricIsMeasuredAtOnceAndThenOnceAnInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) {
+			return analysis.Sample{Value: 1, Present: true}, nil
+		}))
+		want := &rollout.Measure{Run: 7, Metrics: []analysis.Metric{metric(t, "a"), metric(t, "b")}, Since: time.Now()}
+		m.Want(checkout, want)
+		advance(25 * time.Second)
+		require.EqualValues(t, 6, woken.Load())
+		results := m.Results(checkout)
+		require.Len(t, results, 6)
+		require.Equal(t, int64(7), results[0].Run)
+		require.Equal(t, analysis.Pass, results[0].Verdict)
+
+		want.Last = map[string]time.Time{"a": results[len(results)-1].At, "b": results[len(results)-1].At}
+		m.Want(checkout, want)
+		require.Empty(t, m.Results(checkout), "what the status has taken up is not told again")
+		m.Want(checkout, nil)
+		advance(time.Minute)
+		require.EqualValues(t, 6, woken.Load(), "nothing is measured when nothing is wanted")
+	})
+}
+
+func TestAfterARestartAMetricIsDueAnIntervalAfterItsLastMeasurement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}, Last: map[string]time.Time{"a": time.Now().Add(-4 * time.Second)}})
+		advance(5900 * time.Millisecond)
+		require.Zero(t, woken.Load())
+		advance(200 * time.Millisecond)
+		require.EqualValues(t, 1, woken.Load())
+	})
+}
+
+func TestASlowSourceHoldsNobodyLongerThanTheTimeoutAndNeverMoreQueriesThanAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int32
+		m, _ := measuring(t, 2, answering(func(ctx context.Context, _ string) (analysis.Sample, error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			<-ctx.Done()
+			return analysis.Sample{}, errors.New("timed out")
+		}))
+		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a"), metric(t, "b"), metric(t, "c"), metric(t, "d")}})
+		advance(11 * time.Second)
+		require.EqualValues(t, 2, most.Load())
+		results := m.Results(checkout)
+		require.GreaterOrEqual(t, len(results), 4)
+		require.Equal(t, analysis.Error, results[0].Verdict)
+	})
+}
+
+func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}})
+		synctest.Wait()
+		require.Len(t, m.Results(checkout), 1)
+		m.Want(checkout, &rollout.Measure{Run: 2, Metrics: []analysis.Metric{metric(t, "a")}})
+		synctest.Wait()
+		for _, r := range m.Results(checkout) {
+			require.Equal(t, int64(2), r.Run)
+		}
+	})
+}
+
+func TestAQueryLooksBackNoFurtherThanTheRunHasHadTraffic(t *testing.T) {
+	m := metric(t, "a")
+	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second))
+	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour))
+	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0), "Prometheus knows no empty window")
+}

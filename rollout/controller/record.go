@@ -1,0 +1,128 @@
+package controller
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+// reasonWriteFailed is the reason of a Stalled condition while a write fails.
+const reasonWriteFailed = "WriteFailed"
+
+// writeStatus persists the plan's status if it differs from what is there. What the status says of the world was observed,
+// so it holds also when an action failed; the failure is added to it.
+func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Plan, failed error) error {
+	next := newStatus(w, plan)
+	if failed != nil {
+		next.Message = failed.Error()
+	}
+	next.Conditions = append([]metav1.Condition(nil), w.object.Status.Conditions...)
+	for _, condition := range conditions(plan.Report, failed) {
+		condition.ObservedGeneration = w.object.Generation
+		condition.LastTransitionTime = metav1.NewTime(w.observed.Now.Truncate(time.Second))
+		meta.SetStatusCondition(&next.Conditions, condition)
+	}
+	if apiequality.Semantic.DeepEqual(next, w.object.Status) {
+		return nil
+	}
+	object := w.object.DeepCopy()
+	object.Status = next
+	after, err := c.Rollouts.Rollouts(w.key.Namespace).UpdateStatus(ctx, object, metav1.UpdateOptions{})
+	if err != nil {
+		return err
+	}
+	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, after.ResourceVersion)
+	return nil
+}
+
+// conditions follow kstatus: Ready says that the spec is reached, Reconciling that the engine works on it, Stalled that
+// it takes somebody else.
+func conditions(r rollout.Report, failed error) []metav1.Condition {
+	stalled, reason, message := r.Stalled, r.StalledReason, r.StalledMessage
+	if failed != nil {
+		stalled, reason, message = true, reasonWriteFailed, failed.Error()
+	}
+	if !stalled {
+		reason, message = r.Reason, "nothing stands in the way"
+	}
+	ready := r.State == rollout.Healthy
+	reconciling := r.State == rollout.Progressing || r.State == rollout.Waiting
+	availability := "enough pods of the stable revision are available"
+	if !r.Available {
+		availability = "too few pods of the stable revision are available"
+	}
+	return []metav1.Condition{
+		{Type: v1alpha1.ConditionReady, Status: status(ready), Reason: r.Reason, Message: r.Message},
+		{Type: v1alpha1.ConditionReconciling, Status: status(reconciling), Reason: r.Reason, Message: r.Message},
+		{Type: v1alpha1.ConditionStalled, Status: status(stalled), Reason: reason, Message: message},
+		{Type: v1alpha1.ConditionAvailable, Status: status(r.Available), Reason: "Pods", Message: availability},
+	}
+}
+
+func status(is bool) metav1.ConditionStatus {
+	if is {
+		return metav1.ConditionTrue
+	}
+	return metav1.ConditionFalse
+}
+
+// tell makes events and log lines of what happened. It runs after the status was written, so that nothing is told twice.
+func (c *Controller) tell(w *world, plan rollout.Plan, failed error) {
+	log := c.Log.With(zap.Stringer("rollout", w.key))
+	for _, action := range plan.Actions {
+		if failed == nil {
+			log.Info(action.String())
+		}
+	}
+	for _, event := range plan.Events {
+		kind := corev1.EventTypeNormal
+		if event.Warning {
+			kind = corev1.EventTypeWarning
+		}
+		log.Info(event.Message, zap.String("reason", event.Reason))
+		c.Events.Event(w.object, kind, event.Reason, event.Message)
+	}
+	c.tellStalled(w, plan.Report, failed)
+	if failed == nil {
+		c.tellActions(w, plan.Actions)
+	}
+}
+
+// tellActions makes an event of every change that people look for: the share of the traffic, and new revisions.
+func (c *Controller) tellActions(w *world, actions []rollout.Action) {
+	for _, action := range actions {
+		switch a := action.(type) {
+		case rollout.CreateWorkload:
+			c.Events.Eventf(w.object, corev1.EventTypeNormal, "RevisionCreated", "revision %s is number %d", a.Revision, a.Number)
+		case rollout.Shift:
+			c.Events.Eventf(w.object, corev1.EventTypeNormal, "WeightChanged", "canary weight is %d: %s", a.Percent, a.Why)
+		case rollout.Point:
+			c.Events.Eventf(w.object, corev1.EventTypeNormal, "ServicePointed", "the %s Service reaches revision %s: %s", a.Backend, a.Revision, a.Why)
+		}
+	}
+}
+
+// tellStalled makes an event when something begins to stand in the way, or something else does than before.
+func (c *Controller) tellStalled(w *world, r rollout.Report, failed error) {
+	reason, message := r.StalledReason, r.StalledMessage
+	if failed != nil {
+		reason, message = reasonWriteFailed, failed.Error()
+	}
+	if reason == "" {
+		return
+	}
+	before := meta.FindStatusCondition(w.object.Status.Conditions, v1alpha1.ConditionStalled)
+	if before != nil && before.Status == metav1.ConditionTrue && before.Message == message {
+		return
+	}
+	c.Events.Event(w.object, corev1.EventTypeWarning, reason, message)
+	c.Log.Warn(message, zap.Stringer("rollout", w.key), zap.String("reason", reason))
+}

@@ -1,0 +1,69 @@
+package controller
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+// The functions below drop what no pass reads before an object is cached. A ReplicaSet of a real application is some
+// 12 KiB in memory and 1 KiB without its template, and there are ten of them for each Rollout.
+
+func stripRollout(r *v1alpha1.Rollout) *v1alpha1.Rollout {
+	r.ManagedFields = nil
+	delete(r.Annotations, corev1.LastAppliedConfigAnnotation)
+	return r
+}
+
+func stripReplicaSet(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
+	bare := bareMeta(set.ObjectMeta)
+	if hash, there := set.Labels[v1alpha1.PodTemplateHashLabel]; there {
+		bare.Labels = map[string]string{v1alpha1.PodTemplateHashLabel: hash}
+	}
+	if number, there := set.Annotations[v1alpha1.RevisionAnnotation]; there {
+		bare.Annotations = map[string]string{v1alpha1.RevisionAnnotation: number}
+	}
+	bare.OwnerReferences = set.OwnerReferences
+	return &appsv1.ReplicaSet{ObjectMeta: bare, Spec: appsv1.ReplicaSetSpec{Replicas: set.Spec.Replicas}, Status: set.Status}
+}
+
+func stripService(s *corev1.Service) *corev1.Service {
+	return &corev1.Service{ObjectMeta: bareMeta(s.ObjectMeta), Spec: corev1.ServiceSpec{Selector: s.Spec.Selector}}
+}
+
+func stripEndpointSlice(slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointSlice {
+	bare := &discoveryv1.EndpointSlice{ObjectMeta: bareMeta(slice.ObjectMeta)}
+	bare.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
+	for _, e := range slice.Endpoints {
+		if e.TargetRef == nil {
+			continue
+		}
+		bare.Endpoints = append(bare.Endpoints, discoveryv1.Endpoint{
+			Conditions: discoveryv1.EndpointConditions{Ready: e.Conditions.Ready},
+			TargetRef:  &corev1.ObjectReference{Name: e.TargetRef.Name},
+		})
+	}
+	return bare
+}
+
+func stripHTTPRoute(r *gatewayv1.HTTPRoute) *gatewayv1.HTTPRoute {
+	r.ManagedFields, r.Annotations = nil, nil
+	return r
+}
+
+func stripGRPCRoute(r *gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute {
+	r.ManagedFields, r.Annotations = nil, nil
+	return r
+}
+
+// bareMeta is what identifies an object and tells its versions apart.
+func bareMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: m.Namespace, Name: m.Name, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation,
+		CreationTimestamp: m.CreationTimestamp, DeletionTimestamp: m.DeletionTimestamp,
+	}
+}

@@ -1,0 +1,86 @@
+package controller
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
+)
+
+// Connect makes every change that matters to a Rollout bring it to the queue. Changes that no decision depends on, such as
+// a new resource version alone, bring nothing.
+func (c *Caches) Connect(queue *engine.Queue) {
+	c.Rollouts.OnChange(func(before, after *v1alpha1.Rollout) {
+		if after == nil {
+			queue.Add(keyOf(before))
+			// Those that waited for a Service of the deleted one may go on.
+			c.addAll(queue, before.Namespace)
+			return
+		}
+		queue.Add(keyOf(after))
+	})
+	c.ReplicaSets.OnChange(func(before, after *appsv1.ReplicaSet) {
+		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
+			apiequality.Semantic.DeepEqual(before.Spec, after.Spec) {
+			return
+		}
+		if owner := metav1.GetControllerOf(either(before, after)); owner != nil {
+			queue.Add(engine.Key{Namespace: either(before, after).GetNamespace(), Name: owner.Name})
+		}
+	})
+	c.Services.OnChange(func(before, after *corev1.Service) {
+		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Spec, after.Spec) {
+			return
+		}
+		c.addIndexed(queue, byService, keyOf(either(before, after)).String())
+	})
+	c.Endpoints.OnChange(func(before, after *discoveryv1.EndpointSlice) {
+		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Endpoints, after.Endpoints) {
+			return
+		}
+		c.addIndexed(queue, byService, indexEndpoints(either(before, after))[0])
+	})
+	connectRoutes(c, c.HTTPRoutes, queue, "HTTPRoute")
+	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
+}
+
+func connectRoutes[T engine.Object](c *Caches, store *engine.Store[T], queue *engine.Queue, kind string) {
+	store.OnChange(func(before, after T) {
+		route := either(before, after)
+		c.addIndexed(queue, byRoute, routeKey(kind, route.GetNamespace(), route.GetName()))
+	})
+}
+
+// isNil says whether an object of a change is missing: an interface that holds a nil pointer is not nil itself.
+func isNil[T engine.Object](object T) bool {
+	var none T
+	return engine.Object(object) == engine.Object(none)
+}
+
+func (c *Caches) addIndexed(queue *engine.Queue, index, value string) {
+	for _, r := range c.Rollouts.ByIndex(index, value) {
+		queue.Add(keyOf(r))
+	}
+}
+
+func (c *Caches) addAll(queue *engine.Queue, namespace string) {
+	for _, r := range c.rolloutsIn(namespace) {
+		queue.Add(keyOf(r))
+	}
+}
+
+// either is the newest known state of an object that changed.
+func either[T engine.Object](before, after T) T {
+	if isNil(after) {
+		return before
+	}
+	return after
+}
+
+func keyOf(o metav1.Object) engine.Key {
+	return engine.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
+}

@@ -1,0 +1,340 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Invariant is a sentence that is always true. It speaks of a write of the engine, or of a single plan.
+type Invariant struct {
+	// Name is that of the function.
+	Name string
+	// OfWrite and OfPlan return what is wrong. One of them is nil.
+	OfWrite func(Write) error
+	OfPlan  func(Observed, Plan) error
+}
+
+// Invariants are all of them, in the order of docs/invariants.md.
+func Invariants() []Invariant {
+	return []Invariant{
+		{Name: "CapacityBeforeTraffic", OfWrite: CapacityBeforeTraffic},
+		{Name: "PointersMoveDrained", OfWrite: PointersMoveDrained},
+		{Name: "PodsOutliveTraffic", OfWrite: PodsOutliveTraffic},
+		{Name: "SomebodyServes", OfWrite: SomebodyServes},
+		{Name: "OnlyVerdictsPromote", OfWrite: OnlyVerdictsPromote},
+		{Name: "AbortProceeds", OfPlan: AbortProceeds},
+		{Name: "EveryWaitEnds", OfPlan: EveryWaitEnds},
+		{Name: "DeletionMovesNothing", OfWrite: DeletionMovesNothing},
+		{Name: "RollingStaysInBounds", OfWrite: RollingStaysInBounds},
+		{Name: "OneRiskPerPlan", OfPlan: OneRiskPerPlan},
+	}
+}
+
+// Moment is the whole truth about one Rollout at one time, as somebody would tell it who sees what every gateway does.
+// Where the data plane may do one thing or another, because it has some time to follow, it is assumed to do the worst.
+type Moment struct {
+	// Spec and Status are what the API server has.
+	Spec   Spec
+	Status Status
+	// Deleted: there is no such Rollout any more.
+	Deleted bool
+	// Workloads as the API server has them.
+	Workloads []Workload
+	// Stable and Canary are the two backends; both are zero without a router.
+	Stable, Canary Exposure
+	// Passed: every metric passed in the run under way while the canary was sure to have all traffic. Approved: a
+	// person asked in this run for what is to come without a verdict.
+	Passed, Approved bool
+}
+
+// Exposure is what users may meet behind a backend.
+type Exposure struct {
+	Missing bool
+	// Points is the revision that the selector names now, empty for none in particular. Reaches are all that the data
+	// plane may still, or already, send requests to.
+	Points  Revision
+	Reaches []Revision
+	// Written is the largest share that a route gives it now, Share the largest that the data plane may give it, and
+	// Recent the largest that it may have given it within the drain time. A backend is drained if Recent is 0.
+	Written, Share, Recent int
+	// Ready counts the ready endpoints of each revision, Known those of them that the data plane is sure to know.
+	Ready, Known map[Revision]int
+}
+
+// Write is one write of the engine and the truth before and after it. Action is nil if it wrote the status.
+type Write struct {
+	Before, After Moment
+	Action        Action
+	// Decided is what the plan was decided from. Its spec is the one that counts: the user may change it at any time.
+	Decided Observed
+}
+
+// CapacityBeforeTraffic: no backend gets a share for which it has not enough ready endpoints.
+//
+// A backend that points at the stable revision needs only one: giving everything back to stable is the way out of
+// trouble, and half of stable's pods serve better than a revision that is known to be bad. If the other backend reaches
+// nothing at all, or nobody wants any pods, there is nothing to lose.
+func CapacityBeforeTraffic(w Write) error {
+	if _, shift := w.Action.(Shift); !shift || w.Decided.Spec.Replicas == 0 {
+		return nil
+	}
+	if err := w.raised("canary", w.Before.Canary, w.After.Canary, w.Before.Stable); err != nil {
+		return err
+	}
+	return w.raised("stable", w.Before.Stable, w.After.Stable, w.Before.Canary)
+}
+
+func (w Write) raised(role string, before, after, other Exposure) error {
+	if after.Written <= before.Written || other.reachesNothing() {
+		return nil
+	}
+	need, have := podsFor(after.Written, w.Decided.Spec.Replicas), after.Known[after.Points]
+	if after.Points == w.Before.Status.Stable {
+		need, have = 1, after.Ready[after.Points]
+	}
+	if have < need || after.Missing {
+		return fmt.Errorf("the %s backend gets %d%% (had %d%%) with %d of %d endpoints of revision %q that the data plane knows",
+			role, after.Written, before.Written, have, need, after.Points)
+	}
+	return nil
+}
+
+// PointersMoveDrained: what a backend points at never changes while its share is above zero, or not settled at zero.
+//
+// A backend that names no revision, or reaches no ready endpoint, may be pointed at any time.
+func PointersMoveDrained(w Write) error {
+	point, ok := w.Action.(Point)
+	if !ok {
+		return nil
+	}
+	before, after := w.Before.backend(point.Backend), w.After.backend(point.Backend)
+	if before.Points == after.Points || before.Points == "" || before.reachesNothing() || before.Recent == 0 {
+		return nil
+	}
+	return fmt.Errorf("the %s backend is pointed from revision %s to %s; it may have %d%% of the traffic and has had %d%% within the drain time",
+		point.Backend, before.Points, after.Points, before.Share, before.Recent)
+}
+
+// PodsOutliveTraffic: pods of a revision go only after every backend that names it is drained.
+//
+// While a backend is not drained the revision keeps what its share needs, so that a Rollout can be scaled down during a
+// release. Pods that are not ready serve nobody and may go at any time.
+func PodsOutliveTraffic(w Write) error {
+	revision, removes := removed(w.Action)
+	if !removes || !w.Decided.Spec.Routed {
+		return nil
+	}
+	before, after := w.Before.workload(revision), w.After.workload(revision)
+	for _, role := range []Role{StableRole, CanaryRole} {
+		b := w.Before.backend(role)
+		need := min(podsFor(b.Recent, w.Decided.Spec.Replicas), before.Replicas)
+		if b.Recent > 0 && b.mayReach(revision) && b.Ready[revision] > 0 && after.Replicas < need {
+			return fmt.Errorf("revision %s goes from %d to %d pods while the %s backend may reach it and has had %d%% within the drain time",
+				revision, before.Replicas, after.Replicas, role, b.Recent)
+		}
+	}
+	return nil
+}
+
+// SomebodyServes: at every moment some backend with ready endpoints has a share above zero.
+//
+// Pods crash and people err, so what can be asked of the engine is that none of its writes takes away what there was:
+// if every request reached a ready endpoint before, whatever the data plane makes of the write, every request does after.
+func SomebodyServes(w Write) error {
+	if w.Decided.Spec.Replicas == 0 || !w.Before.serves() || w.After.serves() {
+		return nil
+	}
+	return fmt.Errorf("every request could be answered before %v, and not after it", w.Action)
+}
+
+// OnlyVerdictsPromote: only a revision with a positive verdict for this run, or a person's explicit request, becomes
+// stable. Cancelled, no data and error are not passes. The first revision needs none: there is nothing to compare with.
+func OnlyVerdictsPromote(w Write) error {
+	before, after := w.Before.Status, w.After.Status
+	if before.Stable == after.Stable {
+		return nil
+	}
+	release := before.Release
+	switch {
+	case release == nil || release.Revision != after.Stable:
+		return fmt.Errorf("revision %s becomes stable without a release", after.Stable)
+	case before.Stable == "" && release.Phase == Installing:
+		return nil
+	case release.Phase != Promoting:
+		return fmt.Errorf("revision %s becomes stable from phase %s", after.Stable, release.Phase)
+	case len(w.Decided.Spec.Metrics) > 0 && !w.Before.Passed && !w.Before.Approved:
+		return fmt.Errorf("revision %s becomes stable; run %d had no verdict with all traffic and nobody asked to go on without", after.Stable, release.Run)
+	}
+	return nil
+}
+
+// AbortProceeds: an abort always can be carried out, whatever else is broken; it needs only that stable has endpoints.
+// As long as the canary has a share the plan takes it away, or points the stable backend at stable first, or waits for
+// that to settle and says until when.
+func AbortProceeds(o Observed, p Plan) error {
+	release, share := o.Status.Release, o.Routes.Share()
+	if release == nil || release.Phase != Aborting || !o.Spec.Routed || p.phaseChanged(o.Status) {
+		return nil
+	}
+	if share.High == 0 || o.Stable.Missing || o.Stable.Ready(o.Status.Stable) == 0 || o.workload(o.Status.Stable).Available == 0 {
+		return nil
+	}
+	for _, action := range p.Actions {
+		if shift, ok := action.(Shift); ok && shift.Percent == 0 {
+			return nil
+		}
+		if point, ok := action.(Point); ok && point.Backend == StableRole && point.Revision == o.Status.Stable {
+			return nil
+		}
+	}
+	// Only the settling of the pointer is worth waiting for; it is never further away than the settle time.
+	if o.Stable.Revision == o.Status.Stable && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+		return nil
+	}
+	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
+		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
+}
+
+// EveryWaitEnds: every wait has a deadline, and every state has a way forward. A plan that changes nothing says when to
+// look again, or that all is well, or that it takes a person. It never says "now": that would be a loop.
+func EveryWaitEnds(o Observed, p Plan) error {
+	if len(p.Actions) > 0 || !p.Status.Equal(o.Status) {
+		return nil
+	}
+	if !p.Wake.IsZero() {
+		if !p.Wake.After(o.Now) {
+			return fmt.Errorf("nothing changes and yet it wants to look again at once: %s", p.Report.Message)
+		}
+		return nil
+	}
+	r := p.Report
+	if r.State == Healthy || r.State == Waiting || r.Stalled {
+		return nil
+	}
+	return fmt.Errorf("%s waits for ever: %s", r.State, r.Message)
+}
+
+// DeletionMovesNothing: deleting the Rollout, the controller or its CRDs never moves traffic. Whatever is still under
+// way then is not carried out.
+func DeletionMovesNothing(w Write) error {
+	switch w.Action.(type) {
+	case Shift, Point:
+		if w.Before.Deleted {
+			return fmt.Errorf("the Rollout is gone, and yet: %v", w.Action)
+		}
+	}
+	return nil
+}
+
+// RollingStaysInBounds: where the number of pods is the share, the engine asks for at most replicas plus surge, and
+// takes available pods away only while replicas minus unavailable remain. What is beyond a bound already, because
+// somebody changed the spec or scaled a ReplicaSet, only gets better.
+func RollingStaysInBounds(w Write) error {
+	spec := w.Decided.Spec
+	if spec.Routed || w.Action == nil {
+		return nil
+	}
+	before, after := w.Before.pods(), w.After.pods()
+	if limit := spec.Replicas + spec.MaxSurge; after.asked > max(before.asked, limit) {
+		return fmt.Errorf("%d pods are asked for, more than %d", after.asked, limit)
+	}
+	if least := spec.Replicas - spec.MaxUnavailable; after.available < min(before.available, least) {
+		return fmt.Errorf("%d available pods remain, less than %d", after.available, least)
+	}
+	return nil
+}
+
+// OneRiskPerPlan: a plan never moves traffic and removes pods together, and one that changes the phase or what is stable
+// does nothing else. Whatever can't be taken back is confirmed first.
+func OneRiskPerPlan(o Observed, p Plan) error {
+	moves, removes := false, false
+	for _, action := range p.Actions {
+		switch a := action.(type) {
+		case Shift, Point:
+			moves = true
+		case Scale:
+			removes = removes || a.Replicas < o.workload(a.Revision).Replicas
+		case DeleteWorkload:
+			removes = true
+		}
+	}
+	switch {
+	case moves && removes:
+		return fmt.Errorf("it moves traffic and removes pods: %v", p.Actions)
+	case p.phaseChanged(o.Status) && len(p.Actions) > 0:
+		return fmt.Errorf("it changes the phase and acts: %v", p.Actions)
+	case (moves || removes || p.phaseChanged(o.Status)) && !p.Confirm:
+		return fmt.Errorf("it is not confirmed: %v", p.Actions)
+	}
+	return nil
+}
+
+func (m Moment) backend(role Role) Exposure {
+	if role == StableRole {
+		return m.Stable
+	}
+	return m.Canary
+}
+
+func (m Moment) workload(revision Revision) Workload {
+	return Observed{Workloads: m.Workloads}.workload(revision)
+}
+
+// serves says whether every request reaches a ready endpoint, whatever the data plane does.
+func (m Moment) serves() bool {
+	if !m.Spec.Routed {
+		return m.pods().available > 0
+	}
+	for _, b := range []Exposure{m.Stable, m.Canary} {
+		if b.Share == 0 {
+			continue
+		}
+		for _, revision := range b.Reaches {
+			if b.Missing || b.ready(revision) == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// count sums up the pods of all revisions.
+type count struct{ asked, available int }
+
+func (m Moment) pods() count {
+	var c count
+	for _, w := range m.Workloads {
+		c.asked += w.Replicas
+		c.available += min(w.Available, w.Replicas)
+	}
+	return c
+}
+
+// ready counts the endpoints of a revision, or all of them where the selector names none.
+func (e Exposure) ready(revision Revision) int {
+	if revision != "" {
+		return e.Ready[revision]
+	}
+	all := 0
+	for _, ready := range e.Ready {
+		all += ready
+	}
+	return all
+}
+
+func (e Exposure) reachesNothing() bool { return e.Missing || e.ready("") == 0 }
+
+func (e Exposure) mayReach(revision Revision) bool {
+	return slices.Contains(e.Reaches, revision) || slices.Contains(e.Reaches, "")
+}
+
+// removed is the revision whose pods an action may take away.
+func removed(action Action) (Revision, bool) {
+	switch a := action.(type) {
+	case Scale:
+		return a.Revision, true
+	case DeleteWorkload:
+		return a.Revision, true
+	}
+	return "", false
+}

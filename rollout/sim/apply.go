@@ -1,0 +1,96 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/rollout-dev/rollout/rollout"
+)
+
+// apply is the API server's side of a write. It says which kind was written, or false if a precondition didn't hold.
+func (c *Cluster) apply(p *process, w write) (kind, bool) {
+	switch a := w.action.(type) {
+	case rollout.CreateWorkload:
+		return setKind, c.create(a)
+	case rollout.Scale:
+		return setKind, c.scale(p, a)
+	case rollout.Point:
+		return serviceKind, c.point(p, a)
+	case rollout.Shift:
+		return routeKind, c.shift(p, a, w.route)
+	case rollout.DeleteWorkload:
+		return setKind, c.deleteSet(p, a)
+	}
+	return rolloutKind, c.writeStatus(p)
+}
+
+// unchanged says whether a precondition holds, if there is one.
+func (c *Cluster) unchanged(read, now int64) bool {
+	return read == now || !c.settings.Guards.Preconditions
+}
+
+func (c *Cluster) create(a rollout.CreateWorkload) bool {
+	sets := c.store.sets.last()
+	if find(sets, a.Revision) != nil {
+		// It is the engine's own: the answer to an earlier creation was lost.
+		return true
+	}
+	set := replicaSet{version: c.store.nextVersion(), uid: c.store.nextVersion()}
+	set.Workload = rollout.Workload{Revision: a.Revision, Number: a.Number, Replicas: a.Replicas, Created: c.now}
+	c.store.sets = append(c.store.sets, append(slices.Clone(sets), set))
+	return true
+}
+
+func (c *Cluster) scale(p *process, a rollout.Scale) bool {
+	read, set := find(c.store.sets[p.pass.read[setKind]], a.Revision), find(c.store.sets.last(), a.Revision)
+	if set == nil || !c.unchanged(read.version, set.version) {
+		return false
+	}
+	c.store.editSet(a.Revision, func(s *replicaSet) { s.Replicas = a.Replicas })
+	return true
+}
+
+func (c *Cluster) deleteSet(p *process, a rollout.DeleteWorkload) bool {
+	read, set := find(c.store.sets[p.pass.read[setKind]], a.Revision), find(c.store.sets.last(), a.Revision)
+	if set == nil || !c.unchanged(read.version, set.version) {
+		return false
+	}
+	c.store.nextVersion()
+	c.store.sets = append(c.store.sets, slices.DeleteFunc(slices.Clone(c.store.sets.last()), func(s replicaSet) bool { return s.Revision == a.Revision }))
+	return true
+}
+
+func (c *Cluster) point(p *process, a rollout.Point) bool {
+	b := slices.Index(roles[:], a.Backend)
+	read, service := c.store.services[p.pass.read[serviceKind]][b], c.store.services.last()[b]
+	if service.missing || !c.unchanged(read.version, service.version) {
+		return false
+	}
+	c.EditService(a.Backend, a.Revision)
+	return true
+}
+
+func (c *Cluster) shift(p *process, a rollout.Shift, i int) bool {
+	read, route := c.store.routes[p.pass.read[routeKind]][i], c.store.routes.last()[i]
+	if route.missing || !c.unchanged(read.version, route.version) {
+		return false
+	}
+	c.EditRoute(i, a.Percent)
+	return true
+}
+
+// writeStatus notes what a person's request that it answers means for the verdict.
+func (c *Cluster) writeStatus(p *process) bool {
+	read, current := c.store.rollouts[p.pass.read[rolloutKind]], c.store.rollouts.last()
+	if current.deleted || !c.unchanged(read.version, current.version) {
+		return false
+	}
+	before, after := current.status, p.pass.plan.Status
+	c.store.editRollout(func(o *object) { o.status = after })
+	if answer := after.Answer; answer.ID != before.Answer.ID && answer.Accepted && after.Release != nil {
+		watching := before.Release != nil && before.Release.Phase == rollout.Promoting
+		if answer.Verb == rollout.PromoteFull || answer.Verb == rollout.Promote && watching {
+			c.evidence.approved[after.Release.Run] = true
+		}
+	}
+	return true
+}

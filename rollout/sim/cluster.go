@@ -1,0 +1,217 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+)
+
+// Settings are how a cluster begins.
+type Settings struct {
+	// Spec of the Rollout. Its metrics all have the same verdict for a revision; see Quality.
+	Spec rollout.Spec
+	// Installed: Spec.Target is stable already and the Services point at it.
+	Installed bool
+	// Routes is the number of routes that carry the split.
+	Routes int
+	// MinReady is how long a pod must be ready until it is available.
+	MinReady time.Duration
+	// Instant: the data plane follows at once.
+	Instant bool
+	// Guards of the controller.
+	Guards Guards
+	// Decide is what decides, rollout.Decide if nil.
+	Decide func(rollout.Observed) rollout.Plan
+	// Trace is told what happens, one line at a time; nil for nobody.
+	Trace func(line string)
+}
+
+// Quality is what a revision is like.
+type Quality struct {
+	// Startup is how long its pods take to become ready; negative for never.
+	Startup time.Duration
+	// Values are what its metrics measure; one that isn't named is as good as its threshold asks for. Flaky: every third
+	// measurement fails all the same.
+	Values map[string]float64
+	Flaky  bool
+}
+
+// Cluster is everything that happens outside of the controllers.
+type Cluster struct {
+	settings Settings
+	store    store
+	now      time.Time
+	quality  map[rollout.Revision]Quality
+	pods     []podSet
+	data     dataPlane
+	evidence evidence
+	// outage is what the metric source answers instead of a value; empty while it works.
+	outage analysis.Verdict
+	// asked counts measurements.
+	asked int
+	// sawForeign are the versions that the last pass of a controller has read; what a person changed again before
+	// anybody has looked can't be known.
+	sawForeign positions
+	processes  []*process
+	violations []Violation
+}
+
+// podSet is the pods of one ReplicaSet.
+type podSet struct {
+	revision rollout.Revision
+	uid      int64
+	pods     []pod
+}
+
+type pod struct {
+	// ready is when it is, or has been since.
+	ready time.Time
+	// listed is since when it has been an endpoint of each backend. A pod that fails and recovers keeps its address.
+	listed [backends]time.Time
+}
+
+// epoch is when every history begins.
+var epoch = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+
+const never = 100 * 365 * 24 * time.Hour
+
+// New makes a cluster with one controller that has seen everything.
+func New(s Settings) *Cluster {
+	if s.Decide == nil {
+		s.Decide = rollout.Decide
+	}
+	c := &Cluster{settings: s, now: epoch, quality: map[rollout.Revision]Quality{}, evidence: newEvidence()}
+	c.store.rollouts = log[object]{{version: c.store.nextVersion(), spec: s.Spec}}
+	c.store.sets = log[[]replicaSet]{nil}
+	services := [backends]service{{version: c.store.nextVersion()}, {version: c.store.nextVersion()}}
+	if s.Installed {
+		c.install(s.Spec, &services)
+	}
+	c.store.services = log[[backends]service]{services}
+	c.store.slices = log[[backends]map[rollout.Revision]int]{{}}
+	c.store.routes = log[[]route]{make([]route, s.Routes)}
+	for i := range s.Routes {
+		c.store.routes[0][i] = route{version: c.store.nextVersion(), generation: 1, accepted: 1}
+	}
+	c.data = newDataPlane(services, s.Routes)
+	c.tickSets()
+	c.tickSlices()
+	c.now = c.now.Add(time.Hour)
+	c.tickSets()
+	c.tickSlices()
+	c.processes = []*process{newProcess("a", c.store.head()), newProcess("b", c.store.head())}
+	c.processes[0].running = true
+	return c
+}
+
+// install makes the target stable before anything is recorded.
+func (c *Cluster) install(spec rollout.Spec, services *[backends]service) {
+	c.store.rollouts[0].status.Stable = spec.Target
+	set := replicaSet{version: c.store.nextVersion(), uid: c.store.nextVersion()}
+	set.Workload = rollout.Workload{Revision: spec.Target, Number: 1, Replicas: spec.Replicas, Created: c.now}
+	c.store.sets[0] = []replicaSet{set}
+	services[stable].revision, services[canary].revision = spec.Target, spec.Target
+}
+
+// Now is the true time.
+func (c *Cluster) Now() time.Time { return c.now }
+
+// Advance lets time pass.
+func (c *Cluster) Advance(d time.Duration) { c.now = c.now.Add(d) }
+
+// SetQuality says what a revision is like, before it starts. By default pods start at once and metrics pass.
+func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[revision] = q }
+
+// SetOutage makes the metric source answer this instead of a value; empty ends the outage.
+func (c *Cluster) SetOutage(v analysis.Verdict) { c.outage = v }
+
+// Edit changes the Rollout's spec as its user.
+func (c *Cluster) Edit(edit func(*rollout.Spec)) {
+	c.store.editRollout(func(o *object) {
+		edit(&o.spec)
+		o.spec.Generation++
+	})
+}
+
+// Ask makes a request as a person would.
+func (c *Cluster) Ask(r rollout.Request) {
+	c.store.editRollout(func(o *object) { o.request = &r })
+}
+
+// Status is what the API server has.
+func (c *Cluster) Status() rollout.Status { return c.store.rollouts.last().status }
+
+// EditRoute makes somebody else set the canary's share in a route; a negative share deletes the route, and any other
+// brings it back.
+func (c *Cluster) EditRoute(i, share int) {
+	c.store.editRoute(i, func(r *route) {
+		r.missing = share < 0
+		r.share = max(share, 0)
+		r.generation++
+	})
+	c.data.write(i, c.store.routes.last()[i], c.now, c.settings)
+}
+
+// EditService makes somebody else change what a backend's selector names.
+func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
+	i := slices.Index(roles[:], role)
+	c.store.editService(i, func(s *service) { s.missing, s.revision = false, revision })
+	c.data.point(i, revision, c.now, c.settings)
+	c.forgetListed(i)
+}
+
+// DeleteService makes somebody delete a backend.
+func (c *Cluster) DeleteService(role rollout.Role) {
+	i := slices.Index(roles[:], role)
+	c.store.editService(i, func(s *service) { s.missing = true })
+}
+
+// forgetListed begins the endpoints of a backend anew.
+func (c *Cluster) forgetListed(backend int) {
+	for i := range c.pods {
+		for j := range c.pods[i].pods {
+			c.pods[i].pods[j].listed[backend] = time.Time{}
+		}
+	}
+}
+
+// Environment lets the other controllers of the cluster, the nodes and the routers do what they have to do. It says
+// whether anything changed.
+func (c *Cluster) Environment() bool {
+	before := c.store.version
+	c.tickSets()
+	c.tickSlices()
+	for i := range c.store.routes.last() {
+		c.accept(i)
+	}
+	return c.store.version != before
+}
+
+// accept makes the router accept a route as it is now.
+func (c *Cluster) accept(i int) {
+	r := c.store.routes.last()[i]
+	if r.missing || r.accepted == r.generation {
+		return
+	}
+	c.store.editRoute(i, func(r *route) { r.accepted = r.generation })
+	c.data.accept(i, c.now, c.settings)
+	c.say("router", "accepted canary weight %d%s", r.share, c.ordinal(i))
+}
+
+// ordinal tells routes apart if there are several.
+func (c *Cluster) ordinal(i int) string {
+	if c.settings.Routes < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" in route %d", i+1)
+}
+
+// say tells the trace what happened.
+func (c *Cluster) say(who, format string, args ...any) {
+	if c.settings.Trace != nil {
+		c.settings.Trace(fmt.Sprintf("%s  %-8s %s", c.now.Sub(epoch.Add(time.Hour)).Round(time.Millisecond), who, fmt.Sprintf(format, args...)))
+	}
+}

@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+)
+
+// meddle lets somebody change what the engine works with: a GitOps tool that puts weights back, an autoscaler, a person
+// with kubectl. One change of a kind is not followed by another until a controller has looked.
+func (h *history) meddle() {
+	if h.busy() {
+		return
+	}
+	switch h.random.IntN(9) {
+	case 0, 1:
+		h.changeRoute()
+	case 2:
+		h.changeService()
+	case 3, 4:
+		h.changeReplicas()
+	case 5:
+		h.scaleSet()
+	case 6, 7:
+		if len(h.pods) > 0 {
+			h.crash(&h.pods[h.random.IntN(len(h.pods))], time.Duration(h.random.IntN(20))*time.Second)
+		}
+	default:
+		if h.oneIn(8) {
+			h.store.editRollout(func(o *object) { o.deleted = true })
+			h.say("person", "deletes the Rollout")
+		}
+	}
+}
+
+// unseen says whether somebody has changed a kind that no controller has looked at since, and else takes note that
+// somebody does now.
+func (h *history) unseen(k kind) bool {
+	if h.foreign[k] > h.sawForeign[k] {
+		return true
+	}
+	h.foreign[k] = h.store.head()[k] + 1
+	return false
+}
+
+func (h *history) changeRoute() {
+	if h.settings.Routes == 0 || h.unseen(routeKind) {
+		return
+	}
+	i := h.random.IntN(h.settings.Routes)
+	share := []int{-1, 0, 0, 20, 50, 100}[h.random.IntN(6)]
+	h.EditRoute(i, share)
+	h.say("gitops", "sets canary weight %d%s", share, h.ordinal(i))
+}
+
+func (h *history) changeService() {
+	if !h.store.rollouts.last().spec.Routed || h.unseen(serviceKind) {
+		return
+	}
+	b := h.random.IntN(backends)
+	if h.oneIn(3) {
+		h.DeleteService(roles[b])
+		h.say("person", "deletes the %s Service", roles[b])
+		return
+	}
+	revision := h.anyRevision()
+	h.EditService(roles[b], revision)
+	h.say("person", "points the %s Service at %q", roles[b], revision)
+}
+
+// anyRevision is one that has pods, or none in particular.
+func (h *history) anyRevision() rollout.Revision {
+	sets := h.store.sets.last()
+	if i := h.random.IntN(len(sets) + 1); i < len(sets) {
+		return sets[i].Revision
+	}
+	return ""
+}
+
+func (h *history) changeReplicas() {
+	replicas := 1 + h.random.IntN(6)
+	h.Edit(func(s *rollout.Spec) { s.Replicas = replicas })
+	h.say("hpa", "wants %d replicas", replicas)
+}
+
+func (h *history) scaleSet() {
+	revision := h.anyRevision()
+	if revision == "" || h.unseen(setKind) {
+		return
+	}
+	replicas := h.random.IntN(6)
+	h.store.editSet(revision, func(s *replicaSet) { s.Replicas = replicas })
+	h.say("person", "scales %s to %d", revision, replicas)
+}
+
+// fault lets something break that the engine itself consists of or depends on.
+func (h *history) fault() {
+	p := h.processes[h.random.IntN(len(h.processes))]
+	switch h.random.IntN(5) {
+	case 0, 1:
+		if p.running {
+			h.restart(p)
+		}
+	case 2:
+		h.changeLeader()
+	case 3:
+		h.outage = []analysis.Verdict{"", "", analysis.NoData, analysis.Error}[h.random.IntN(4)]
+		h.say("metrics", "outage: %q", h.outage)
+	default:
+		if h.jumps {
+			p.offset = time.Duration(h.random.IntN(600)-300) * time.Second
+			h.say(p.name, "its clock is %s off", p.offset)
+		}
+	}
+}
+
+// restart is a crash between two writes, and the start after it.
+func (h *history) restart(p *process) {
+	view := h.store.head()
+	if !h.settings.Guards.ConsistentRestart {
+		for k := range kinds {
+			view[k] = h.random.IntN(view[k] + 1)
+		}
+	}
+	p.restart(view)
+	h.say(p.name, "starts with a cache that is %v behind", behindBy(h.store.head(), view))
+}
+
+func behindBy(head, view positions) positions {
+	for k := range kinds {
+		head[k] -= view[k]
+	}
+	return head
+}
+
+// changeLeader starts the other controller, and stops the first at once or later.
+func (h *history) changeLeader() {
+	a, b := h.processes[0], h.processes[1]
+	switch {
+	case a.running && b.running:
+		if h.oneIn(2) {
+			a, b = b, a
+		}
+		b.running = false
+		h.say(b.name, "stops")
+	case b.running:
+		a, b = b, a
+		fallthrough
+	default:
+		h.restart(b)
+		if !h.overlap {
+			a.running = false
+			h.say(a.name, "stops")
+		}
+	}
+}

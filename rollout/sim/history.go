@@ -1,0 +1,213 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/rollout-dev/rollout/rollout"
+)
+
+// Options say how histories are run.
+type Options struct {
+	Guards Guards
+	// TwoLeaders: in some histories two controllers are at work at the same time for a while, as around a lease that
+	// changes hands. Otherwise they only take turns.
+	TwoLeaders bool
+	// Steps is the number of random things that happen until the faults stop.
+	Steps int
+	// Decide is what decides, rollout.Decide if nil.
+	Decide func(rollout.Observed) rollout.Plan
+	// Trace is told everything that happens; nil for nobody.
+	Trace func(line string)
+}
+
+// DefaultOptions are those of the real controller, and of histories that are long enough for several releases.
+func DefaultOptions() Options {
+	return Options{Guards: AllGuards(), TwoLeaders: true, Steps: 300}
+}
+
+// Result is what came of a history.
+type Result struct {
+	Seed       uint64
+	Violations []Violation
+	// Seen counts what happened, by name, so that a test can see that histories are worth their time.
+	Seen map[string]int
+}
+
+// String names the first violation.
+func (r Result) String() string {
+	if len(r.Violations) == 0 {
+		return fmt.Sprintf("seed %d: nothing violated", r.Seed)
+	}
+	return fmt.Sprintf("seed %d: %s: %v", r.Seed, r.Violations[0].Invariant, r.Violations[0].Err)
+}
+
+// history is one history in the making.
+type history struct {
+	*Cluster
+	random *rand.Rand
+	// jumps: clocks jump; overlap: two controllers may lead at the same time.
+	jumps, overlap bool
+	// next numbers revisions and requests.
+	revisions, requests int
+	// seenByPeople is the version of the Rollout that people look at.
+	seenByPeople int
+	foreign      positions
+}
+
+// History runs the history of a seed, up to its first violation.
+func History(seed uint64, o Options) Result {
+	h := newHistory(seed, o)
+	for range o.Steps {
+		h.step()
+		if len(h.violations) > 0 {
+			return h.result(seed)
+		}
+	}
+	h.rest()
+	return h.result(seed)
+}
+
+func (h *history) result(seed uint64) Result {
+	r := Result{Seed: seed, Violations: h.violations, Seen: map[string]int{}}
+	for _, o := range h.store.rollouts {
+		if release := o.status.Release; release != nil {
+			r.Seen[string(release.Phase)]++
+		}
+	}
+	return r
+}
+
+// Explain runs the history of a seed once more and returns its last lines.
+func Explain(seed uint64, o Options, lines int) string {
+	var all []string
+	o.Trace = func(line string) { all = append(all, line) }
+	History(seed, o)
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+func newHistory(seed uint64, o Options) *history {
+	random := rand.New(rand.NewPCG(seed, 0))
+	h := &history{random: random}
+	s := h.drawSettings()
+	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
+	h.jumps = h.oneIn(8)
+	s.Instant = h.jumps
+	h.overlap = o.TwoLeaders && h.oneIn(3)
+	h.Cluster = New(s)
+	h.say("history", "seed %d: %s", seed, describe(s))
+	return h
+}
+
+func describe(s Settings) string {
+	return fmt.Sprintf("%d replicas, routed %t (%d routes), steps %v, %d metrics, surge %d, unavailable %d, settle %s, drain %s, installed %t, instant %t",
+		s.Spec.Replicas, s.Spec.Routed, s.Routes, s.Spec.Steps, len(s.Spec.Metrics), s.Spec.MaxSurge, s.Spec.MaxUnavailable,
+		s.Spec.Settle, s.Spec.Drain, s.Installed, s.Instant)
+}
+
+func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }
+
+// step lets some time pass and one thing happen.
+func (h *history) step() {
+	h.Advance(h.pause())
+	switch n := h.random.IntN(100); {
+	case n < 45:
+		h.controllerStep()
+	case n < 65:
+		h.deliver()
+	case n < 85:
+		h.environmentStep()
+	case n < 90:
+		h.person()
+	case n < 94:
+		h.meddle()
+	case n < 97:
+		h.fault()
+	default:
+		h.Advance(time.Duration(h.random.IntN(20)) * time.Second)
+	}
+}
+
+// pause is mostly short: what is interesting happens while something else is under way.
+func (h *history) pause() time.Duration {
+	if h.oneIn(6) {
+		return time.Duration(h.random.IntN(4000)) * time.Millisecond
+	}
+	return time.Duration(h.random.IntN(300)) * time.Millisecond
+}
+
+// controllerStep lets a running controller do its next write, or begin a pass.
+func (h *history) controllerStep() {
+	p := h.processes[h.random.IntN(len(h.processes))]
+	if !p.running {
+		p = h.processes[0]
+		if !p.running {
+			p = h.processes[1]
+		}
+	}
+	if p.pass == nil {
+		h.begin(p)
+		return
+	}
+	h.carryOn(p, h.outcome())
+}
+
+func (h *history) outcome() outcome {
+	switch h.random.IntN(50) {
+	case 0:
+		return refused
+	case 1:
+		return lost
+	}
+	return applied
+}
+
+// deliver shows a controller more of what happened, of one kind or of all.
+func (h *history) deliver() {
+	head := h.store.head()
+	for _, p := range h.processes {
+		for k := range kinds {
+			if h.oneIn(2) {
+				p.view[k] += h.random.IntN(head[k] - p.view[k] + 1)
+			}
+		}
+		if h.oneIn(3) {
+			p.view = head
+		}
+	}
+}
+
+// busy says whether a plan is being carried out.
+func (h *history) busy() bool {
+	for _, p := range h.processes {
+		if p.running && p.pass != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// environmentStep lets something else in the cluster do its work. What makes pods go on their own is not held against a
+// plan that has been decided.
+func (h *history) environmentStep() {
+	switch n := h.random.IntN(10); {
+	case n < 3 && !h.busy():
+		h.tickSets()
+	case n < 6 && !h.busy():
+		h.tickSlices()
+	case n < 8:
+		for i := range h.store.routes.last() {
+			if h.oneIn(2) {
+				h.accept(i)
+			}
+		}
+	default:
+		for _, p := range h.processes {
+			if p.running {
+				h.measureDue(p)
+			}
+		}
+	}
+}

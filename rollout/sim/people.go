@@ -1,0 +1,138 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+)
+
+// drawSettings draws a Rollout.
+func (h *history) drawSettings() Settings {
+	s := Settings{Installed: !h.oneIn(4), Spec: rollout.Spec{
+		Target:              "v1",
+		Replicas:            1 + h.random.IntN(5),
+		Routed:              !h.oneIn(3),
+		Steps:               h.steps(),
+		Metrics:             h.metrics(),
+		MaxSurge:            h.random.IntN(3),
+		MaxUnavailable:      h.random.IntN(2),
+		Settle:              time.Duration(1+h.random.IntN(4)) * time.Second,
+		Drain:               time.Duration(h.random.IntN(3)) * 5 * time.Second,
+		ProgressDeadline:    time.Duration(1+h.random.IntN(3)) * time.Minute,
+		AbortScaleDownDelay: time.Duration(h.random.IntN(2)) * 20 * time.Second,
+		HistoryLimit:        h.random.IntN(3),
+	}}
+	if s.Spec.MaxSurge == 0 && s.Spec.MaxUnavailable == 0 {
+		s.Spec.MaxSurge = 1
+	}
+	if s.Spec.Routed {
+		s.Routes = 1 + h.random.IntN(2)
+	}
+	if h.oneIn(3) {
+		s.MinReady = 2 * time.Second
+	}
+	h.revisions = 1
+	return s
+}
+
+// steps draws a plan; few of them are sensible.
+func (h *history) steps() []rollout.Step {
+	var steps []rollout.Step
+	for range h.random.IntN(4) {
+		switch h.random.IntN(4) {
+		case 0:
+			steps = append(steps, rollout.Step{Kind: rollout.Pause, Duration: time.Duration(1+h.random.IntN(8)) * time.Second})
+		case 1:
+			steps = append(steps, rollout.Step{Kind: rollout.Pause})
+		default:
+			weights := []int{0, 1, 10, 20, 50, 80, 100}
+			steps = append(steps, rollout.Step{Kind: rollout.SetWeight, Weight: weights[h.random.IntN(len(weights))]})
+		}
+	}
+	return steps
+}
+
+func (h *history) metrics() []analysis.Metric {
+	low, high := 0.99, 0.5
+	all := []analysis.Metric{
+		{Name: "success-rate", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 3 * time.Second, FailureLimit: h.random.IntN(2)},
+		{Name: "latency", Threshold: analysis.Threshold{Max: &high, Text: "<= 0.5"}, Interval: 5 * time.Second},
+	}
+	return all[:h.random.IntN(len(all)+1)]
+}
+
+// newRevision draws what a new revision is like.
+func (h *history) newRevision() rollout.Revision {
+	h.revisions++
+	revision := fmt.Sprintf("v%d", h.revisions)
+	q := Quality{Startup: time.Duration(h.random.IntN(4)) * time.Second}
+	switch h.random.IntN(7) {
+	case 0:
+		q.Startup = -1
+	case 1:
+		q.Values = map[string]float64{"success-rate": 0.4}
+	case 2:
+		q.Values = map[string]float64{"latency": 2}
+	case 3:
+		q.Flaky = true
+	}
+	h.SetQuality(revision, q)
+	return revision
+}
+
+// person lets a user or an operator do something that the Rollout is for.
+func (h *history) person() {
+	switch n := h.random.IntN(12); {
+	case n < 4:
+		h.push()
+	case n < 9:
+		h.request()
+	case n < 10:
+		paused := h.oneIn(3)
+		h.Edit(func(s *rollout.Spec) { s.Paused = paused })
+		h.say("person", "sets spec.paused to %t", paused)
+	case n < 11:
+		steps := h.steps()
+		h.Edit(func(s *rollout.Spec) { s.Steps = steps })
+		h.say("person", "changes the steps to %v", steps)
+	default:
+		metrics := h.metrics()
+		h.Edit(func(s *rollout.Spec) { s.Metrics = metrics })
+		h.say("person", "watches %d metrics", len(metrics))
+	}
+}
+
+// push changes the template: to something new, which may be nonsense, or back to something old.
+func (h *history) push() {
+	revision := fmt.Sprintf("v%d", 1+h.random.IntN(h.revisions))
+	if h.oneIn(2) {
+		revision = h.newRevision()
+	}
+	invalid := h.oneIn(10)
+	h.Edit(func(s *rollout.Spec) { s.Target = revision })
+	h.store.editRollout(func(o *object) { o.invalid = invalid })
+	h.say("person", "pushes %s (invalid %t, %+v)", revision, invalid, h.quality[revision])
+}
+
+// request asks for something, because of what the Rollout is now or what it was some time ago. Sometimes it is sent twice.
+func (h *history) request() {
+	old := h.store.rollouts.last()
+	if h.oneIn(4) {
+		old = h.store.rollouts[h.random.IntN(len(h.store.rollouts))]
+	}
+	if old.request != nil && h.oneIn(6) {
+		h.Ask(*old.request)
+		h.say("person", "asks once more: %+v", *old.request)
+		return
+	}
+	verbs := []rollout.Verb{rollout.Promote, rollout.Promote, rollout.PromoteFull, rollout.Abort, rollout.Retry, rollout.Retry}
+	h.requests++
+	r := rollout.Request{ID: fmt.Sprint(h.requests), Verb: verbs[h.random.IntN(len(verbs))], Revision: old.spec.Target}
+	if release := old.status.Release; release != nil {
+		r.Revision, r.Step = release.Revision, release.Step
+	}
+	h.Ask(r)
+	h.say("person", "asks: %+v", r)
+}

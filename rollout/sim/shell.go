@@ -1,0 +1,276 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/traffic"
+)
+
+// Guards are what the controller does against the faults of its surroundings. Each can be switched off, to see that it
+// is needed.
+type Guards struct {
+	// Preconditions: a write fails unless the object is the one that was read.
+	Preconditions bool
+	// OwnWrites: no pass until the caches show what was written before.
+	OwnWrites bool
+	// ConsistentRestart: after a start the caches begin with what the API server has, not with what one of its
+	// replicas happens to remember.
+	ConsistentRestart bool
+	// LiveConfirm: what can't be taken back is decided again on live reads, and done only if that leads to the same plan.
+	LiveConfirm bool
+	// Expiry: a plan is carried out within the settle time, or not at all.
+	Expiry bool
+}
+
+// AllGuards are the guards of the real controller.
+func AllGuards() Guards {
+	return Guards{Preconditions: true, OwnWrites: true, ConsistentRestart: true, LiveConfirm: true, Expiry: true}
+}
+
+// process is a controller: what the real one does in rollout/controller, in miniature.
+type process struct {
+	name    string
+	running bool
+	// offset is how far its clock is ahead of the truth.
+	offset time.Duration
+	// view is what the caches show, own what was last written.
+	view, own positions
+	// pass is the plan that is being carried out, nil between two passes.
+	pass *pass
+	// measure is what is being measured, results what came out and isn't persisted yet.
+	measure *rollout.Measure
+	results []analysis.Measurement
+	// wake is when the last plan wanted to look again, fresh whether nothing has happened since it was made.
+	wake  time.Time
+	fresh bool
+	// report of the last plan.
+	report rollout.Report
+}
+
+// pass is a plan on its way.
+type pass struct {
+	read   positions
+	seen   rollout.Observed
+	plan   rollout.Plan
+	began  time.Time
+	writes []write
+}
+
+// write is one write of a plan: an action, one route of a Shift, or the status if action is nil.
+type write struct {
+	action rollout.Action
+	route  int
+}
+
+func newProcess(name string, view positions) *process { return &process{name: name, view: view} }
+
+// restart forgets everything but the clock.
+func (p *process) restart(view positions) {
+	*p = process{name: p.name, offset: p.offset, running: true, view: view}
+}
+
+func (p *process) now(c *Cluster) time.Time { return c.now.Add(p.offset) }
+
+// observe reads what the caches, or the API server, show of every kind.
+func (c *Cluster) observe(p *process, at positions) rollout.Observed {
+	object := c.store.rollouts[at[rolloutKind]]
+	p.forgetPersisted(object.status)
+	o := rollout.Observed{
+		Now: p.now(c), Spec: object.spec, Status: object.status, Request: object.request,
+		Measurements: slices.Clone(p.results),
+	}
+	for _, set := range c.store.sets[at[setKind]] {
+		o.Workloads = append(o.Workloads, set.Workload)
+	}
+	if object.invalid {
+		o.Problems = append(o.Problems, rollout.Problem{Reason: "InvalidTemplate", Message: "the API server refuses spec.template"})
+	}
+	if !object.spec.Routed {
+		return o
+	}
+	services, endpoints := c.store.services[at[serviceKind]], c.store.slices[at[sliceKind]]
+	o.Stable, o.Canary = backend("app-stable", services[stable], endpoints[stable]), backend("app-canary", services[canary], endpoints[canary])
+	for i, r := range c.store.routes[at[routeKind]] {
+		o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r))
+	}
+	o.Problems = append(o.Problems, missing(o)...)
+	return o
+}
+
+func backend(name string, s service, endpoints map[rollout.Revision]int) rollout.Backend {
+	b := rollout.Backend{Name: name, Missing: s.missing}
+	if !s.missing {
+		b.Revision, b.Endpoints = s.revision, endpoints
+	}
+	return b
+}
+
+func observeRoute(i int, r route) traffic.RouteObservation {
+	o := traffic.RouteObservation{RouteName: traffic.RouteName{Kind: "HTTPRoute", Name: routeNames[i]}, Missing: r.missing}
+	if r.missing {
+		return o
+	}
+	o.Share = traffic.Range{Low: r.share, High: r.share}
+	o.Accepted = r.accepted == r.generation
+	if !o.Accepted {
+		o.Waiting = "HTTPRoute " + routeNames[i] + " is not accepted yet"
+	}
+	return o
+}
+
+var routeNames = [...]string{"app", "app-internal"}
+
+// missing are the problems of what the spec names and isn't there.
+func missing(o rollout.Observed) []rollout.Problem {
+	var problems []rollout.Problem
+	for _, b := range []rollout.Backend{o.Stable, o.Canary} {
+		if b.Missing {
+			problems = append(problems, rollout.Problem{Reason: "MissingService", Message: "there is no Service " + b.Name, Reference: true})
+		}
+	}
+	for _, r := range o.Routes.Routes {
+		if r.Missing {
+			problems = append(problems, rollout.Problem{Reason: "MissingRoute", Message: "there is no " + r.String(), Reference: true})
+		}
+	}
+	return problems
+}
+
+// begin does a pass up to the point where something is written. It says whether there was one.
+func (c *Cluster) begin(p *process) bool {
+	if c.settings.Guards.OwnWrites && p.behind() {
+		return false
+	}
+	read := p.view
+	p.fresh = true
+	if c.store.rollouts[read[rolloutKind]].deleted {
+		return false
+	}
+	o := c.observe(p, read)
+	plan := c.settings.Decide(o)
+	if plan.Confirm && c.settings.Guards.LiveConfirm {
+		read = c.store.head()
+		if c.store.rollouts[read[rolloutKind]].deleted {
+			return false
+		}
+		o = c.observe(p, read)
+		again := c.settings.Decide(o)
+		if !plan.Agrees(again) {
+			c.say(p.name, "the caches and the API server lead to different plans")
+			p.wake = p.now(c).Add(disagreementPause)
+			return false
+		}
+		plan = again
+	}
+	c.checkPlan(o, plan)
+	c.sawForeign = later(c.sawForeign, read)
+	p.wake, p.measure, p.report = plan.Wake, plan.Measure, plan.Report
+	p.pass = &pass{read: read, seen: o, plan: plan, began: c.now, writes: c.writes(o, plan)}
+	if len(p.pass.writes) == 0 {
+		p.pass = nil
+	}
+	return true
+}
+
+// disagreementPause is when to look again after the caches and the API server led to different plans.
+const disagreementPause = 250 * time.Millisecond
+
+func (p *process) behind() bool {
+	for k := range kinds {
+		if p.view[k] < p.own[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// later is the later of two positions of each kind.
+func later(a, b positions) positions {
+	for k := range kinds {
+		a[k] = max(a[k], b[k])
+	}
+	return a
+}
+
+// writes lists what has to be written, the status last.
+func (c *Cluster) writes(o rollout.Observed, plan rollout.Plan) []write {
+	var writes []write
+	for _, action := range plan.Actions {
+		shift, ok := action.(rollout.Shift)
+		if !ok {
+			writes = append(writes, write{action: action})
+			continue
+		}
+		for i, r := range o.Routes.Routes {
+			if !r.Missing && !r.Share.Exactly(shift.Percent) {
+				writes = append(writes, write{action: action, route: i})
+			}
+		}
+	}
+	if !plan.Status.Equal(o.Status) {
+		writes = append(writes, write{})
+	}
+	return writes
+}
+
+// outcome is what becomes of a write.
+type outcome int
+
+const (
+	applied outcome = iota
+	// refused: it wasn't applied, and the controller knows.
+	refused
+	// lost: it was applied, and the controller doesn't know.
+	lost
+)
+
+// carryOn does the next write of a pass.
+func (c *Cluster) carryOn(p *process, result outcome) {
+	pass := p.pass
+	w := pass.writes[0]
+	if c.settings.Guards.Expiry && c.now.Sub(pass.began) >= c.settings.Spec.Settle && c.settings.Spec.Routed {
+		c.say(p.name, "gives up a plan that is %s old", c.now.Sub(pass.began))
+		p.fail()
+		return
+	}
+	if result == refused {
+		c.say(p.name, "an error answers: %s", w.text())
+		p.fail()
+		return
+	}
+	before := c.moment()
+	kind, ok := c.apply(p, w)
+	if !ok {
+		c.say(p.name, "somebody was faster: %s", w.text())
+		p.fail()
+		return
+	}
+	c.say(p.name, "%s", w.text())
+	c.checkWrite(rollout.Write{Before: before, After: c.moment(), Action: w.action, Decided: pass.seen})
+	if result == lost {
+		c.say(p.name, "the answer is lost")
+		p.fail()
+		return
+	}
+	p.own[kind] = c.store.head()[kind]
+	pass.writes = pass.writes[1:]
+	if len(pass.writes) == 0 {
+		p.pass = nil
+		for _, e := range pass.plan.Events {
+			c.say("event", "%s: %s", e.Reason, e.Message)
+		}
+	}
+}
+
+// fail ends a pass that could not be carried out; it is tried again soon.
+func (p *process) fail() { p.pass, p.fresh = nil, false }
+
+func (w write) text() string {
+	if w.action == nil {
+		return "write the status"
+	}
+	return w.action.String()
+}
