@@ -44,7 +44,7 @@ uninstall: ## Remove the engine again; Rollouts and their pods stay
 
 .PHONY: test
 test: generate-check lint bin ## Everything but end to end: generated code, lint, unit, simulator, integration (TESTFLAGS=-race)
-	go test -tags integration -timeout 20m $(TESTFLAGS) ./...
+	go test -tags integration -parallel 8 -timeout 20m $(TESTFLAGS) ./...
 	cd e2e/cluster && go test -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: e2e
@@ -53,7 +53,8 @@ e2e: bin ## End to end with real pods in kind
 
 .PHONY: sim
 sim: ## Simulate many histories of releases with faults (SEEDS=10000, FRESH=1 for new ones)
-	go test ./rollout/sim -count 1 -v -timeout 60m -args -seeds $(SEEDS) $(if $(FRESH),-fresh)
+	@from=$(if $(FRESH),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '),0); echo "$(SEEDS) seeds from $$from"; \
+	go test ./rollout/sim -count 1 -v -timeout 60m -args -seeds $(SEEDS) -from $$from
 
 .PHONY: fuzz
 fuzz: ## Fuzz everything that reads text from people (FUZZTIME=30s for each)

@@ -39,10 +39,10 @@ const acceptedBounds = "write a number (0.99), a percentage (99%) or a duration 
 const noise = 1e-9
 
 // ParseThreshold reads the bounds as the user wrote them; an empty one is none, but one of the two must be there.
-// A percentage becomes a ratio and a duration becomes seconds.
+// A percentage becomes a ratio and a duration becomes seconds. Errors name the bound and its value.
 func ParseThreshold(minimum, maximum string) (Threshold, error) {
 	if minimum == "" && maximum == "" {
-		return Threshold{}, fmt.Errorf("threshold is empty: give min, max or both; %s", acceptedBounds)
+		return Threshold{}, fmt.Errorf("neither min nor max is given; %s", acceptedBounds)
 	}
 	low, lowUnit, err := parseBound("min", minimum)
 	if err != nil {
@@ -54,10 +54,10 @@ func ParseThreshold(minimum, maximum string) (Threshold, error) {
 	}
 	unit, err := commonUnit(lowUnit, highUnit)
 	if err != nil {
-		return Threshold{}, fmt.Errorf("threshold.min %q and threshold.max %q: %w", minimum, maximum, err)
+		return Threshold{}, fmt.Errorf("min %q and max %q: %w", minimum, maximum, err)
 	}
 	if low != nil && high != nil && *low > *high {
-		return Threshold{}, fmt.Errorf("threshold.min %q is above threshold.max %q, so no value could be good; swap them", minimum, maximum)
+		return Threshold{}, fmt.Errorf("min %q is above max %q, so no value could be good; swap them", minimum, maximum)
 	}
 	return Threshold{Min: low, Max: high, Text: rangeText(minimum, maximum), Unit: unit}, nil
 }
@@ -92,12 +92,12 @@ func parseBound(name, text string) (*float64, Unit, error) {
 	syntax := regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]+)?)(?:e(-?[0-9]+))?(%|us|ms|s|m|h)?$`)
 	parts := syntax.FindStringSubmatch(text)
 	if parts == nil {
-		return nil, Plain, fmt.Errorf("threshold.%s %q is not understood: %s", name, text, acceptedBounds)
+		return nil, Plain, fmt.Errorf("%s %q is not understood: %s", name, text, acceptedBounds)
 	}
 	unit, shift, factor := scale(parts[3])
 	value, err := decimal(parts[1], parts[2], shift)
 	if err != nil || math.IsInf(value*factor, 0) {
-		return nil, Plain, fmt.Errorf("threshold.%s %q is too large or too precise for a floating-point number: %s", name, text, acceptedBounds)
+		return nil, Plain, fmt.Errorf("%s %q is too large or too precise for a floating-point number: %s", name, text, acceptedBounds)
 	}
 	value *= factor
 	return &value, unit, nil
@@ -179,6 +179,7 @@ func (t Threshold) write(value float64, digits int) string {
 		return plain(value*100, digits) + "%"
 	case Seconds:
 		return writeSeconds(value, digits)
+	case Plain:
 	}
 	return plain(value, digits)
 }

@@ -22,14 +22,12 @@ func (d *decision) takeBack() bool {
 		return d.roll(map[Revision]int{stable: replicas}, "stable takes over again")
 	}
 	d.size(stable, replicas, "stable serves everything")
-	if d.next.Ledger.exactly(0) {
-		return d.drained(0)
+	astray := !d.o.Stable.Missing && d.repairStable()
+	if !d.next.Ledger.exactly(0) {
+		d.returnToStable("the release is taken back")
+		return false
 	}
-	if !d.o.Stable.Missing {
-		d.repairStable()
-	}
-	d.returnToStable("the release is taken back")
-	return false
+	return !astray && d.drained(0)
 }
 
 // takenBack ends the abort: the next revision may start, or this one is held for a retry.
@@ -56,9 +54,8 @@ func (d *decision) aborted() {
 		d.end()
 		return
 	}
-	d.converge()
+	unnamed := d.converge() || !d.o.Spec.Routed || d.o.Canary.Missing && d.pointsTo(d.next.Ledger.Stable, d.next.Stable)
 	w := d.o.workload(release.Revision)
-	unnamed := !d.o.Spec.Routed || d.o.Canary.Missing || d.pointsTo(d.next.Ledger.Canary, d.next.Stable)
 	if w.Replicas > 0 && unnamed && d.reached(release.AbortedAt.Add(d.o.Spec.AbortScaleDownDelay)) {
 		d.shrink = append(d.shrink, Scale{Revision: release.Revision, Why: "the revision was taken back"})
 	}

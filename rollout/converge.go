@@ -1,6 +1,9 @@
 package rollout
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // idle is what the engine does without a release: it defends what is, and starts a release when the template changes.
 func (d *decision) idle() {
@@ -8,6 +11,7 @@ func (d *decision) idle() {
 	d.report(Healthy, "Healthy", "revision %s is stable and serves everything", stable)
 	quiet := d.converge()
 	d.describeIdle(quiet)
+	d.watchHandover()
 	switch {
 	case target == stable || target == "":
 		if quiet {
@@ -34,6 +38,17 @@ func (d *decision) describeIdle(quiet bool) {
 		d.report(Progressing, "Scaling", "revision %s is stable; %d of %d pods are available", stable, available, replicas)
 	case !quiet:
 		d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", stable)
+	}
+}
+
+// watchHandover calls for a person when handing over takes too long. There is no release to take back, so the engine
+// goes on trying.
+func (d *decision) watchHandover() {
+	l := d.next.Ledger
+	changed := slices.MaxFunc([]time.Time{l.Since, l.Stable.Since, l.Canary.Since}, time.Time.Compare)
+	if d.plan.Report.Reason == "HandingOver" && d.reached(changed.Add(d.o.Spec.ProgressDeadline)) {
+		d.stall("HandoverOverdue", "%s; nothing has moved for %s (progressDeadlineSeconds): look at the Services, the routes and the pods of revision %s",
+			d.plan.Report.Message, short(d.o.Spec.ProgressDeadline), d.next.Stable)
 	}
 }
 
@@ -84,7 +99,8 @@ func (d *decision) adoptStable() {
 		d.act(Point{Backend: StableRole, Revision: stable, Why: "it has no traffic, selects every revision or reaches none"})
 	case d.o.Canary.Revision == stable && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
-	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0) && enough:
+	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
+		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
 		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "stable has to take the traffic while the stable Service is handed over"})
 	}
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -59,7 +60,7 @@ func (d *decision) phase() {
 func (d *decision) enter(phase Phase) {
 	release := d.next.Release
 	release.Phase, release.StepStarted = phase, d.o.Now
-	release.Capacity = Capacity{}
+	release.Capacity, release.Approved = Capacity{}, false
 	d.extendDeadline()
 	d.moved = true
 }
@@ -102,6 +103,9 @@ func (d *decision) finish() Plan {
 		d.plan.Actions, d.shrink, d.remove = nil, nil, nil
 		d.wakeAt(d.o.Now)
 	}
+	if d.movesTraffic() && !d.next.Ledger.sees(d.o.Status.Ledger) {
+		d.postponeMoves()
+	}
 	if !d.movesTraffic() {
 		d.plan.Actions = append(append(d.plan.Actions, d.shrink...), d.remove...)
 	}
@@ -111,13 +115,21 @@ func (d *decision) finish() Plan {
 	return d.plan
 }
 
+// postponeMoves persists what was read back before it is changed. If somebody gave the canary a share, and the engine
+// took it away and crashed before it wrote the status, nothing would tell the next pass that the canary ever had one: it
+// would count as drained since long ago, while gateways still send requests to it.
+func (d *decision) postponeMoves() {
+	d.plan.Actions = slices.DeleteFunc(d.plan.Actions, moves)
+	d.wakeAt(d.o.Now)
+}
+
 // movesTraffic says whether the plan changes a share or what a backend points at.
-func (d *decision) movesTraffic() bool {
-	for _, action := range d.plan.Actions {
-		switch action.(type) {
-		case Shift, Point:
-			return true
-		}
+func (d *decision) movesTraffic() bool { return slices.ContainsFunc(d.plan.Actions, moves) }
+
+func moves(action Action) bool {
+	switch action.(type) {
+	case Shift, Point:
+		return true
 	}
 	return false
 }

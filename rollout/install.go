@@ -24,7 +24,7 @@ func (d *decision) installing() {
 		return
 	}
 	w, replicas := d.o.workload(release.Revision), d.o.Spec.Replicas
-	d.size(release.Revision, replicas, "first revision")
+	d.installPods(release.Revision)
 	d.report(Progressing, "Installing", "installing revision %s, the first one: %d of %d pods available",
 		release.Revision, w.Available, replicas)
 	if w.Revision != "" && w.Available >= replicas && w.Replicas == replicas {
@@ -37,5 +37,21 @@ func (d *decision) installing() {
 	if d.overdue() {
 		d.stall("ProgressDeadlineExceeded", "the first revision %s has %d of %d pods available after %s; there is no revision to go "+
 			"back to: correct spec.template, or look at the pods", release.Revision, w.Available, replicas, short(d.o.Spec.ProgressDeadline))
+	}
+}
+
+// installPods asks for the pods of the first revision. If there was another first revision before, it has not become
+// stable, and what it holds may be all that the quota allows.
+func (d *decision) installPods(revision Revision) {
+	if !d.o.Spec.Routed {
+		d.roll(map[Revision]int{revision: d.o.Spec.Replicas}, "first revision")
+		return
+	}
+	d.size(revision, d.o.Spec.Replicas, "first revision")
+	for _, w := range d.o.Workloads {
+		serving := max(w.Ready, d.o.Stable.Ready(w.Revision), d.o.Canary.Ready(w.Revision))
+		if w.Revision != revision && w.Replicas > serving {
+			d.shrink = append(d.shrink, Scale{Revision: w.Revision, Replicas: serving, Why: "these pods are not ready and another revision is installed"})
+		}
 	}
 }

@@ -25,7 +25,9 @@ func Invariants() []Invariant {
 		{Name: "AbortProceeds", OfPlan: AbortProceeds},
 		{Name: "EveryWaitEnds", OfPlan: EveryWaitEnds},
 		{Name: "DeletionMovesNothing", OfWrite: DeletionMovesNothing},
-		{Name: "RollingStaysInBounds", OfWrite: RollingStaysInBounds},
+		{Name: "AvailabilityStaysInBounds", OfWrite: AvailabilityStaysInBounds},
+		{Name: "SurgeStaysInBounds", OfPlan: SurgeStaysInBounds},
+		{Name: "StatusGoesForward", OfWrite: StatusGoesForward},
 		{Name: "OneRiskPerPlan", OfPlan: OneRiskPerPlan},
 	}
 }
@@ -57,8 +59,9 @@ type Exposure struct {
 	// Written is the largest share that a route gives it now, Share the largest that the data plane may give it, and
 	// Recent the largest that it may have given it within the drain time. A backend is drained if Recent is 0.
 	Written, Share, Recent int
-	// Ready counts the ready endpoints of each revision, Known those of them that the data plane is sure to know.
-	Ready, Known map[Revision]int
+	// Ready counts the pods of each revision that its ReplicaSet reports as ready, Listed those that are endpoints of this backend, Known those of them
+	// that the data plane is sure to know.
+	Ready, Listed, Known map[Revision]int
 }
 
 // Write is one write of the engine and the truth before and after it. Action is nil if it wrote the status.
@@ -73,9 +76,20 @@ type Write struct {
 //
 // A backend that points at the stable revision needs only one: giving everything back to stable is the way out of
 // trouble, and half of stable's pods serve better than a revision that is known to be bad. If the other backend reaches
-// nothing at all, or nobody wants any pods, there is nothing to lose.
+// nothing at all, or nobody wants any pods, there is nothing to lose. A backend that has a share already is never pointed
+// at anything but stable.
 func CapacityBeforeTraffic(w Write) error {
-	if _, shift := w.Action.(Shift); !shift || w.Decided.Spec.Replicas == 0 {
+	if w.Decided.Spec.Replicas == 0 {
+		return nil
+	}
+	switch a := w.Action.(type) {
+	case Shift:
+	case Point:
+		if b := w.Before.backend(a.Backend); b.Written > 0 && !b.Missing && a.Revision != w.Before.Status.Stable {
+			return fmt.Errorf("the %s backend is pointed at revision %s while it has %d%%", a.Backend, a.Revision, b.Written)
+		}
+		return nil
+	default:
 		return nil
 	}
 	if err := w.raised("canary", w.Before.Canary, w.After.Canary, w.Before.Stable); err != nil {
@@ -90,7 +104,7 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 	}
 	need, have := podsFor(after.Written, w.Decided.Spec.Replicas), after.Known[after.Points]
 	if after.Points == w.Before.Status.Stable {
-		need, have = 1, after.Ready[after.Points]
+		need, have = 1, after.Listed[after.Points]
 	}
 	if have < need || after.Missing {
 		return fmt.Errorf("the %s backend gets %d%% (had %d%%) with %d of %d endpoints of revision %q that the data plane knows",
@@ -101,7 +115,9 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 
 // PointersMoveDrained: what a backend points at never changes while its share is above zero, or not settled at zero.
 //
-// A backend that names no revision, or reaches no ready endpoint, may be pointed at any time.
+// A backend that names no revision, or reaches no ready endpoint, may be pointed at any time. So may the stable backend
+// at stable during a release, and any backend at stable while neither names it: only somebody else can have changed that,
+// and users meet revisions that were never promoted or no longer are.
 func PointersMoveDrained(w Write) error {
 	point, ok := w.Action.(Point)
 	if !ok {
@@ -109,6 +125,11 @@ func PointersMoveDrained(w Write) error {
 	}
 	before, after := w.Before.backend(point.Backend), w.After.backend(point.Backend)
 	if before.Points == after.Points || before.Points == "" || before.reachesNothing() || before.Recent == 0 {
+		return nil
+	}
+	stable, releasing := w.Decided.Status.Stable, w.Decided.Status.Release != nil
+	unreachable := w.Before.Stable.Points != stable && w.Before.Canary.Points != stable
+	if after.Points == stable && (unreachable || releasing && point.Backend == StableRole) {
 		return nil
 	}
 	return fmt.Errorf("the %s backend is pointed from revision %s to %s; it may have %d%% of the traffic and has had %d%% within the drain time",
@@ -127,8 +148,8 @@ func PodsOutliveTraffic(w Write) error {
 	before, after := w.Before.workload(revision), w.After.workload(revision)
 	for _, role := range []Role{StableRole, CanaryRole} {
 		b := w.Before.backend(role)
-		need := min(podsFor(b.Recent, w.Decided.Spec.Replicas), before.Replicas)
-		if b.Recent > 0 && b.mayReach(revision) && b.Ready[revision] > 0 && after.Replicas < need {
+		need := min(podsFor(b.Recent, w.Decided.Spec.Replicas), before.Replicas, b.Listed[revision])
+		if !b.Missing && b.Recent > 0 && b.mayReach(revision) && after.Replicas < need {
 			return fmt.Errorf("revision %s goes from %d to %d pods while the %s backend may reach it and has had %d%% within the drain time",
 				revision, before.Replicas, after.Replicas, role, b.Recent)
 		}
@@ -140,8 +161,13 @@ func PodsOutliveTraffic(w Write) error {
 //
 // Pods crash and people err, so what can be asked of the engine is that none of its writes takes away what there was:
 // if every request reached a ready endpoint before, whatever the data plane makes of the write, every request does after.
+// Without a router the user may allow all pods to be unavailable, of one replica for example.
 func SomebodyServes(w Write) error {
-	if w.Decided.Spec.Replicas == 0 || !w.Before.serves() || w.After.serves() {
+	least := w.Decided.Spec.Replicas
+	if !w.Decided.Spec.Routed {
+		least -= w.Decided.Spec.MaxUnavailable
+	}
+	if least <= 0 || !w.Before.serves(false) || w.After.serves(true) {
 		return nil
 	}
 	return fmt.Errorf("every request could be answered before %v, and not after it", w.Action)
@@ -187,8 +213,10 @@ func AbortProceeds(o Observed, p Plan) error {
 			return nil
 		}
 	}
-	// Only the settling of the pointer is worth waiting for; it is never further away than the settle time.
-	if o.Stable.Revision == o.Status.Stable && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+	// Only the settling of the pointer is worth waiting for, never longer than the settle time, and before that a status
+	// that says what somebody else has changed.
+	settling := o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
+	if settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
 		return nil
 	}
 	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
@@ -197,6 +225,9 @@ func AbortProceeds(o Observed, p Plan) error {
 
 // EveryWaitEnds: every wait has a deadline, and every state has a way forward. A plan that changes nothing says when to
 // look again, or that all is well, or that it takes a person. It never says "now": that would be a loop.
+//
+// Pods of stable that are missing while no release is under way are the ReplicaSet's to bring; that wait is visible as
+// state Progressing, reason Scaling, and has no deadline because nothing else waits for it.
 func EveryWaitEnds(o Observed, p Plan) error {
 	if len(p.Actions) > 0 || !p.Status.Equal(o.Status) {
 		return nil
@@ -208,7 +239,7 @@ func EveryWaitEnds(o Observed, p Plan) error {
 		return nil
 	}
 	r := p.Report
-	if r.State == Healthy || r.State == Waiting || r.Stalled {
+	if r.State == Healthy || r.State == Waiting || r.Stalled || r.Reason == "Scaling" {
 		return nil
 	}
 	return fmt.Errorf("%s waits for ever: %s", r.State, r.Message)
@@ -226,20 +257,62 @@ func DeletionMovesNothing(w Write) error {
 	return nil
 }
 
-// RollingStaysInBounds: where the number of pods is the share, the engine asks for at most replicas plus surge, and
-// takes available pods away only while replicas minus unavailable remain. What is beyond a bound already, because
-// somebody changed the spec or scaled a ReplicaSet, only gets better.
-func RollingStaysInBounds(w Write) error {
-	spec := w.Decided.Spec
-	if spec.Routed || w.Action == nil {
+// AvailabilityStaysInBounds: where the number of pods is the share, the engine takes available pods away only while
+// replicas minus unavailable remain. What is below already, because pods crash, only gets better.
+func AvailabilityStaysInBounds(w Write) error {
+	if w.Decided.Spec.Routed || w.Action == nil {
 		return nil
 	}
-	before, after := w.Before.pods(), w.After.pods()
-	if limit := spec.Replicas + spec.MaxSurge; after.asked > max(before.asked, limit) {
-		return fmt.Errorf("%d pods are asked for, more than %d", after.asked, limit)
+	before, after := w.Before.pods().available, w.After.pods().available
+	if least := w.Decided.Spec.Replicas - w.Decided.Spec.MaxUnavailable; after < min(before, least) {
+		return fmt.Errorf("%d of %d available pods remain, less than %d", after, before, least)
 	}
-	if least := spec.Replicas - spec.MaxUnavailable; after.available < min(before.available, least) {
-		return fmt.Errorf("%d available pods remain, less than %d", after.available, least)
+	return nil
+}
+
+// SurgeStaysInBounds: where the number of pods is the share, the engine asks for at most replicas plus surge. What is
+// above already, because somebody changed the spec or scaled a ReplicaSet, only gets better.
+func SurgeStaysInBounds(o Observed, p Plan) error {
+	if o.Spec.Routed {
+		return nil
+	}
+	before := Moment{Workloads: o.Workloads}.pods().asked
+	after := before
+	for _, action := range p.Actions {
+		switch a := action.(type) {
+		case CreateWorkload:
+			after += a.Replicas
+		case Scale:
+			after += max(a.Replicas-o.workload(a.Revision).Replicas, 0)
+		}
+	}
+	if limit := o.Spec.Replicas + o.Spec.MaxSurge; after > max(before, limit) {
+		return fmt.Errorf("%d pods are asked for, more than %d: %v", after, limit, p.Actions)
+	}
+	return nil
+}
+
+// StatusGoesForward: no write of a status undoes another one. Runs are only added, the phases and the steps of a run only
+// go forward, and a request stays answered, so that nothing that a person or the analysis decided is ever forgotten.
+func StatusGoesForward(w Write) error {
+	before, after := w.Before.Status, w.After.Status
+	switch {
+	case w.Action != nil:
+		return nil
+	case after.Runs < before.Runs:
+		return fmt.Errorf("run %d becomes run %d again", before.Runs, after.Runs)
+	case before.Answer.ID != after.Answer.ID && (w.Decided.Request == nil || w.Decided.Request.ID != after.Answer.ID || before.Answer != w.Decided.Status.Answer):
+		return fmt.Errorf("the answer to request %q becomes that to request %q", before.Answer.ID, after.Answer.ID)
+	case before.Release == nil && after.Release != nil && after.Runs == before.Runs:
+		return fmt.Errorf("run %d was over and is under way again", after.Runs)
+	case before.Release == nil || after.Release == nil || before.Release.Run != after.Release.Run:
+		return nil
+	}
+	b, a := before.Release, after.Release
+	order := []Phase{Installing, Stepping, Promoting, Aborting, Aborted}
+	from, to := slices.Index(order, b.Phase), slices.Index(order, a.Phase)
+	if to < from || a.Phase == Stepping && a.Step < b.Step {
+		return fmt.Errorf("run %d goes back from %s at step %d to %s at step %d", a.Run, b.Phase, b.Step+1, a.Phase, a.Step+1)
 	}
 	return nil
 }
@@ -280,8 +353,9 @@ func (m Moment) workload(revision Revision) Workload {
 	return Observed{Workloads: m.Workloads}.workload(revision)
 }
 
-// serves says whether every request reaches a ready endpoint, whatever the data plane does.
-func (m Moment) serves() bool {
+// serves says whether every request reaches a ready endpoint, whatever the data plane does. With soon it is enough that
+// pods are ready which are about to be listed as endpoints.
+func (m Moment) serves(soon bool) bool {
 	if !m.Spec.Routed {
 		return m.pods().available > 0
 	}
@@ -290,7 +364,9 @@ func (m Moment) serves() bool {
 			continue
 		}
 		for _, revision := range b.Reaches {
-			if b.Missing || b.ready(revision) == 0 {
+			listed := sum(b.Listed, revision) > 0
+			unlisted := sum(b.Ready, revision) > 0 && (soon || revision != b.Points)
+			if b.Missing || !listed && !unlisted {
 				return false
 			}
 		}
@@ -310,19 +386,19 @@ func (m Moment) pods() count {
 	return c
 }
 
-// ready counts the endpoints of a revision, or all of them where the selector names none.
-func (e Exposure) ready(revision Revision) int {
+// sum counts the pods of a revision, or of all revisions where a selector names none.
+func sum(pods map[Revision]int, revision Revision) int {
 	if revision != "" {
-		return e.Ready[revision]
+		return pods[revision]
 	}
 	all := 0
-	for _, ready := range e.Ready {
-		all += ready
+	for _, n := range pods {
+		all += n
 	}
 	return all
 }
 
-func (e Exposure) reachesNothing() bool { return e.Missing || e.ready("") == 0 }
+func (e Exposure) reachesNothing() bool { return e.Missing || sum(e.Listed, "") == 0 }
 
 func (e Exposure) mayReach(revision Revision) bool {
 	return slices.Contains(e.Reaches, revision) || slices.Contains(e.Reaches, "")

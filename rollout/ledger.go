@@ -19,6 +19,12 @@ func (l Ledger) observe(o Observed) Ledger {
 	return l
 }
 
+// sees says whether two ledgers tell of the same split and the same pointers, whatever the times.
+func (l Ledger) sees(other Ledger) bool {
+	return l.Low == other.Low && l.High == other.High &&
+		l.Stable.Revision == other.Stable.Revision && l.Canary.Revision == other.Canary.Revision
+}
+
 // observe keeps since when a backend points where it points. A time in the future, from a clock that was wrong, counts
 // as now: waiting again is safe, waiting for ever is not.
 func (p Pointer) observe(revision Revision, now time.Time) Pointer {

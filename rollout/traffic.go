@@ -14,23 +14,43 @@ func (d *decision) give(weight int) bool {
 		return false
 	}
 	if d.o.Canary.Revision != release.Revision {
-		if d.freeToPoint(d.o.Canary, 0) {
-			d.act(Point{Backend: CanaryRole, Revision: release.Revision, Why: "it has no traffic"})
-		}
+		d.pointCanary()
 		return false
 	}
 	switch {
 	case share > 0 && dead(d.o.Canary) && d.stableServes():
+		release.Capacity = Capacity{}
 		d.act(Shift{Percent: 0, Why: "the canary has no ready endpoint left"})
 		return false
-	case d.next.Ledger.High > weight && d.stableServes():
-		d.act(Shift{Percent: weight, Why: "the plan gives it less"})
+	case d.next.Ledger.High > weight:
+		d.lower(weight)
 		return false
 	case d.next.Ledger.exactly(weight):
 		return d.arrived(weight)
 	}
 	d.raise(weight)
 	return false
+}
+
+// lower gives the canary less traffic, once stable can take what it loses.
+func (d *decision) lower(weight int) {
+	if d.stableServes() {
+		d.act(Shift{Percent: weight, Why: "the plan gives it less"})
+		return
+	}
+	d.report(Progressing, "WaitingForCapacity", "%s: Service %s has no ready endpoint of revision %s to take traffic back",
+		d.position(), d.o.Stable.Name, d.next.Stable)
+}
+
+// pointCanary makes the canary backend reach the revision under test. If somebody gave it a share meanwhile that goes
+// first, also when it reaches nothing: the share would be the new revision's as soon as its first pod is ready.
+func (d *decision) pointCanary() {
+	switch {
+	case !d.next.Ledger.exactly(0):
+		d.returnToStable("the canary Service does not point at the revision under test")
+	case dead(d.o.Canary), d.drained(0):
+		d.act(Point{Backend: CanaryRole, Revision: d.next.Release.Revision, Why: "it has no traffic"})
+	}
 }
 
 // raise gives the canary more traffic, once it can carry it and what was measured so far allows it.

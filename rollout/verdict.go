@@ -20,9 +20,13 @@ func (d *decision) fold() {
 		if i := slices.IndexFunc(release.Metrics, func(r analysis.Record) bool { return r.Metric == m.Name }); i >= 0 {
 			record = release.Metrics[i]
 		}
+		if record.At.After(d.o.Now) {
+			// A clock was wrong then. Such a measurement would be newer than every change of the traffic to come.
+			record.Verdict = ""
+		}
 		record.Threshold = m.Threshold.Text
 		for _, measurement := range d.o.Measurements {
-			if measurement.Run == release.Run && measurement.Metric == m.Name {
+			if measurement.Run == release.Run && measurement.Metric == m.Name && !measurement.At.After(d.o.Now) {
 				record = record.Add(measurement)
 			}
 		}

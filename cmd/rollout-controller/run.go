@@ -53,7 +53,8 @@ func run(ctx context.Context, s settings) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes, s.namespace)
+	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes,
+		controller.RouteStrips{HTTP: gatewayapi.StripHTTPRoute, GRPC: gatewayapi.StripGRPCRoute}, s.namespace)
 	measurer, queries, err := analysis(s)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,7 +19,6 @@ import (
 // apiServer is as much of a Kubernetes API server as the command line needs: Rollouts that can be read, listed, watched
 // and patched under a precondition, and ReplicaSets that can be listed.
 type apiServer struct {
-	t   *testing.T
 	url string
 
 	mu       sync.Mutex
@@ -49,7 +47,7 @@ type logged struct {
 }
 
 func newAPIServer(t *testing.T) *apiServer {
-	s := &apiServer{t: t, rollouts: map[string]*v1alpha1.Rollout{}, grown: make(chan struct{}), breakWatches: make(chan struct{})}
+	s := &apiServer{rollouts: map[string]*v1alpha1.Rollout{}, grown: make(chan struct{}), breakWatches: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/rollouts", s.list)
 	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts", s.list)
@@ -96,11 +94,11 @@ func (s *apiServer) tell(kind string, r *v1alpha1.Rollout) {
 	s.grown = make(chan struct{})
 }
 
-// change applies a change to a Rollout that is stored.
-func (s *apiServer) change(name string, edit func(*v1alpha1.Rollout)) {
+// change applies a change to the Rollout checkout, which most tests are about.
+func (s *apiServer) change(edit func(*v1alpha1.Rollout)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.rollouts[name].DeepCopy()
+	r := s.rollouts["shop/checkout"].DeepCopy()
 	edit(r)
 	s.store(r)
 }
@@ -240,7 +238,10 @@ func (s *apiServer) apply(w http.ResponseWriter, r *http.Request) bool {
 	}
 	// Decoding into what is there merges objects and maps, as a merge patch without deletions does.
 	patched := old.DeepCopy()
-	require.NoError(s.t, json.Unmarshal(body, patched))
+	if err := json.Unmarshal(body, patched); err != nil {
+		s.refuse(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, r.PathValue("name"))
+		return false
+	}
 	s.store(patched)
 	s.patches++
 	s.answer(w, patched)

@@ -13,8 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	// The plugins are the ways to sign in that a kubeconfig may name.
-	_ "k8s.io/client-go/plugin/pkg/client/auth"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // the ways to sign in that a kubeconfig may name
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -85,7 +84,7 @@ func (c *cluster) notFound(name string) error {
 }
 
 func (c *cluster) deleted(name string) error {
-	return fmt.Errorf("Rollout %s/%s was deleted", c.namespace, name)
+	return fmt.Errorf("%s/%s was deleted", c.namespace, name)
 }
 
 // explain turns what came back from a request into what a person can do about it.
@@ -94,8 +93,8 @@ func (c *cluster) explain(attempt, name string, err error) error {
 	var transport *url.Error
 	switch {
 	case kindMissing(err):
-		return fmt.Errorf("this cluster (%s) has no Rollout kind; install it with make install, or with kubectl apply -k "+
-			"deploy/kustomize, in a checkout of https://github.com/rollout-dev/rollout", c.config.Host)
+		return fmt.Errorf("this cluster (%s) has no Rollout kind; install it with make install "+
+			"in a checkout of https://github.com/rollout-dev/rollout", c.config.Host)
 	case apierrors.IsNotFound(err) && name != "":
 		return c.notFound(name)
 	case apierrors.IsForbidden(err):

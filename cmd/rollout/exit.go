@@ -29,8 +29,7 @@ func (p *program) exit(err error) int {
 		return 0
 	}
 	code := exitFailure
-	var coded *exitError
-	if errors.As(err, &coded) {
+	if coded, ok := errors.AsType[*exitError](err); ok {
 		code = coded.code
 	}
 	if message := oneLine(err.Error()); message != "" {

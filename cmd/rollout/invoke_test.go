@@ -83,12 +83,12 @@ func start(t *testing.T, s *apiServer, change func(*environment), args ...string
 	}
 	go func() {
 		code := run(ctx, env)
-		writer.Close()
+		_ = writer.Close()
 		i.code <- code
 	}()
 	t.Cleanup(func() {
 		stop()
-		reader.Close()
+		_ = reader.Close()
 	})
 	return i
 }

@@ -27,12 +27,16 @@ func main() {
 	os.Exit(code)
 }
 
-// terminalSize is how many columns and lines stdout shows; false if it is not a terminal.
+// terminalSize is how many columns and lines stdout shows; false if it is not a terminal. Some terminals don't know their
+// size and get that of the first ones.
 func terminalSize() (columns, lines int, ok bool) {
 	fd := int(os.Stdout.Fd())
 	if !term.IsTerminal(fd) {
 		return 0, 0, false
 	}
 	columns, lines, err := term.GetSize(fd)
-	return columns, lines, err == nil
+	if err != nil || columns <= 0 || lines <= 0 {
+		return 80, 24, true
+	}
+	return columns, lines, true
 }

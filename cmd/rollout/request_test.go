@@ -13,7 +13,7 @@ import (
 // answering makes the server answer every request, as the engine does.
 func answering(s *apiServer, outcome, message string) {
 	s.afterPatch = func(s *apiServer) {
-		s.change("shop/checkout", func(r *v1alpha1.Rollout) {
+		s.change(func(r *v1alpha1.Rollout) {
 			request, _ := v1alpha1.ReadRequest(r.Annotations)
 			r.Status.LastRequest = &v1alpha1.RequestStatus{ID: request.ID, Verb: request.Verb, Outcome: outcome, Message: message}
 		})
@@ -165,7 +165,7 @@ func TestTheSameRequestOfTwoPeopleIsSentOnce(t *testing.T) {
 	require.Equal(t, exitTimeout, got.code)
 	require.Zero(t, s.patches)
 
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) {
+	s.change(func(r *v1alpha1.Rollout) {
 		r.Status.LastRequest = &v1alpha1.RequestStatus{ID: "first", Outcome: v1alpha1.OutcomeAccepted}
 	})
 	answering(s, v1alpha1.OutcomeAccepted, "")
@@ -179,7 +179,7 @@ func TestConflictIsTriedAgainWhileTheReleaseStandsStill(t *testing.T) {
 	tries := 0
 	s.beforePatch = func(s *apiServer) {
 		if tries++; tries < 3 {
-			s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas++ })
+			s.change(func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas++ })
 		}
 	}
 	answering(s, v1alpha1.OutcomeAccepted, "")
@@ -192,7 +192,7 @@ func TestConflictEndsTheRequestOnceTheReleaseHasMovedOn(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
 	s.beforePatch = func(s *apiServer) {
-		s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.Release.StepIndex = 2 })
+		s.change(func(r *v1alpha1.Rollout) { r.Status.Release.StepIndex = 2 })
 	}
 	got := invoke(t, s, "promote", "checkout")
 	require.Equal(t, exitFailure, got.code)
@@ -204,7 +204,7 @@ func TestConflictsWithoutEndEndTheRequest(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
 	s.beforePatch = func(s *apiServer) {
-		s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas++ })
+		s.change(func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas++ })
 	}
 	got := invoke(t, s, "promote", "checkout")
 	require.Equal(t, exitFailure, got.code)
@@ -215,7 +215,7 @@ func TestRequestThatWasReplacedWhileWaitingSaysByWhat(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
 	s.afterPatch = func(s *apiServer) {
-		s.change("shop/checkout", func(r *v1alpha1.Rollout) {
+		s.change(func(r *v1alpha1.Rollout) {
 			r.Annotations = pending(v1alpha1.VerbAbort, 0).Annotations
 		})
 	}

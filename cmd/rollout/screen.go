@@ -35,7 +35,7 @@ func (s *screen) draw(picture string) error {
 	if ok {
 		picture = crop(picture, columns, lines)
 	}
-	picture = strings.ReplaceAll(picture, "\n", clearRight+"\r\n")
+	picture = strings.ReplaceAll(picture, "\n", clearRight+"\n")
 	_, err := fmt.Fprint(s.out, toTop+picture+clearBelow)
 	return err
 }

@@ -76,7 +76,7 @@ func TestGetWatchPrintsLinesWithoutATerminal(t *testing.T) {
 	s.put(stepping())
 	i := start(t, s, nil, "get", "checkout", "-w")
 	require.Equal(t, "12:00:00 Paused 1/3: step 2 of 3: waiting for rollout promote at canary weight 25", i.line())
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
+	s.change(func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
 	require.Equal(t, "12:00:00 Paused 1/3: something else", i.line())
 	i.stop()
 	require.Equal(t, result{0, "", ""}, i.end())
@@ -90,7 +90,7 @@ func TestGetWatchRedrawsOnATerminalAndLeavesTheLastPicture(t *testing.T) {
 	require.True(t, strings.HasPrefix(i.line(), enterScreen+toTop+"Rollout"))
 	for !strings.Contains(i.line(), "revision 1, aaa") {
 	}
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
+	s.change(func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
 	for !strings.Contains(i.line(), "something else"+clearRight) {
 	}
 	i.stop()
@@ -127,7 +127,7 @@ func TestListWatchPrintsChangesBelowTheTable(t *testing.T) {
 	i := start(t, s, nil, "list", "-w")
 	require.Contains(t, i.line(), "NAME")
 	require.Contains(t, i.line(), "step 2 of 3: waiting for rollout promote at canary weight 25")
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
+	s.change(func(r *v1alpha1.Rollout) { r.Status.Message = "something else" })
 	require.Contains(t, i.line(), "something else")
 	s.remove("shop/checkout")
 	require.Equal(t, "shop/checkout was deleted", i.line())
@@ -181,7 +181,7 @@ func TestOutputThatCanNotBeWrittenIsAnError(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
 	reader, writer := io.Pipe()
-	reader.Close()
+	require.NoError(t, reader.Close())
 	env := testEnvironment(writer, io.Discard, "get", "checkout", "--kubeconfig", kubeconfig(t, s.url))
 	require.Equal(t, exitFailure, run(t.Context(), env))
 }

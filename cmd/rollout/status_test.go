@@ -18,13 +18,13 @@ func TestStatusPrintsEveryChangeAndEndsWhenSettled(t *testing.T) {
 	i := start(t, s, nil, "status", "checkout")
 	require.Equal(t, "12:00:00 Waiting: the controller has not seen the last change yet: generation 5, it is at 4", i.line())
 
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) {
+	s.change(func(r *v1alpha1.Rollout) {
 		r.Status.ObservedGeneration, r.Status.Phase, r.Status.Message = 5, v1alpha1.PhaseProgressing, "giving the canary 25%"
 	})
 	require.Equal(t, "12:00:00 Progressing 1/3: giving the canary 25%", i.line())
 
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas = 7 })
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status = healthy().Status; r.Status.ObservedGeneration = 5 })
+	s.change(func(r *v1alpha1.Rollout) { r.Status.ReadyReplicas = 7 })
+	s.change(func(r *v1alpha1.Rollout) { r.Status = healthy().Status; r.Status.ObservedGeneration = 5 })
 	require.Equal(t, result{0, "12:00:00 Healthy: revision aaa is stable\n", ""}, i.end())
 }
 
@@ -73,7 +73,7 @@ func TestStatusOfARolloutThatIsDeletedMeanwhileFails(t *testing.T) {
 	i := start(t, s, nil, "status", "checkout")
 	i.line()
 	s.remove("shop/checkout")
-	require.Equal(t, result{1, "", "error: Rollout shop/checkout was deleted\n"}, i.end())
+	require.Equal(t, result{1, "", "error: shop/checkout was deleted\n"}, i.end())
 }
 
 func TestStatusNoticesADeletionThatNobodyWatched(t *testing.T) {
@@ -86,7 +86,7 @@ func TestStatusNoticesADeletionThatNobodyWatched(t *testing.T) {
 	again := r.DeepCopy()
 	again.UID = "u-2"
 	s.forget(again)
-	require.Equal(t, result{1, "", "error: Rollout shop/checkout was deleted\n"}, i.end())
+	require.Equal(t, result{1, "", "error: shop/checkout was deleted\n"}, i.end())
 }
 
 func TestStatusOutlivesAServerThatRestarts(t *testing.T) {
@@ -115,7 +115,7 @@ func TestStatusOutlivesAServerThatRestarts(t *testing.T) {
 	s.mu.Unlock()
 	s.endWatches()
 	<-down
-	s.change("shop/checkout", func(r *v1alpha1.Rollout) { r.Status = healthy().Status })
+	s.change(func(r *v1alpha1.Rollout) { r.Status = healthy().Status })
 	close(up)
 	got := i.end()
 	require.Zero(t, got.code)

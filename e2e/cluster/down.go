@@ -37,7 +37,7 @@ programs were killed. That there is no such cluster is no error.`,
 		},
 	}
 	nameFlag(command, &name)
-	command.Flags().BoolVar(&all, "all", false, "every cluster on this machine")
+	command.Flags().BoolVar(&all, "all", false, "every cluster that list shows")
 	command.MarkFlagsMutuallyExclusive("name", "all")
 	return command
 }

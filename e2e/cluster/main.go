@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollout-dev/rollout/e2e/cluster/image"
+	"github.com/rollout-dev/rollout/e2e/cluster/kind"
 	"github.com/rollout-dev/rollout/e2e/cluster/sandbox"
 	"github.com/rollout-dev/rollout/e2e/cluster/state"
 )
@@ -27,7 +29,8 @@ func main() {
 
 func drivers() map[state.Tier]state.Driver {
 	return map[state.Tier]state.Driver{
-		state.Sandbox: sandbox.Driver(),
+		state.Sandbox: {Up: sandbox.Up, Down: sandbox.Down, Healthy: sandbox.Healthy},
+		state.Kind:    {Up: kind.Up, Down: kind.Down, Healthy: kind.Healthy},
 	}
 }
 
@@ -49,6 +52,8 @@ traffic that follows the routes. The kind tier runs real pods behind a real gate
 	}
 	tiers := tiers(drivers)
 	root.AddCommand(newUp(tiers), newDown(tiers), newStatus(tiers), newList(), newKubeconfig(), newGateway())
+	root.AddCommand(kind.Commands()...)
+	root.AddCommand(image.Commands()...)
 	return root
 }
 

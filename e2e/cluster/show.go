@@ -102,7 +102,7 @@ func resident(st state.State) int64 {
 func newList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the clusters on this machine",
+		Short: "List the clusters of this user",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			clusters, err := state.List()

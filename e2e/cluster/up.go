@@ -117,7 +117,7 @@ func (u upper) existing(ctx context.Context) (st state.State, usable bool, err e
 	}
 	if st.Options != u.options {
 		return state.State{}, false, fmt.Errorf(
-			"cluster %s runs with other options (%+v); take it down first (cluster down --name %s), or give this one another --name",
+			"cluster %s runs with other options (%s); take it down first (cluster down --name %s), or give this one another --name",
 			u.options.Name, st.Options, u.options.Name)
 	}
 	u.say("cluster %s (%s) runs already", st.Options.Name, st.Options.Tier)

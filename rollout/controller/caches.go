@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
@@ -41,8 +42,14 @@ type Caches struct {
 	discovery engine.Discovery
 }
 
+// RouteStrips drop from routes what the router doesn't read.
+type RouteStrips struct {
+	HTTP func(*gatewayv1.HTTPRoute) *gatewayv1.HTTPRoute
+	GRPC func(*gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute
+}
+
 // NewCaches makes caches of one namespace, or of all of them for metav1.NamespaceAll. They hold nothing until Run.
-func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, namespace string) *Caches {
+func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, strip RouteStrips, namespace string) *Caches {
 	c := &Caches{discovery: routes.Discovery()}
 	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
 		map[string]func(*v1alpha1.Rollout) []string{byNamespace: indexNamespace, byService: indexServices, byRoute: indexRoutes})
@@ -51,8 +58,8 @@ func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway
 	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
 	c.Endpoints = engine.NewStore(engine.ListWatch(kube, kube.DiscoveryV1().EndpointSlices(namespace)), &discoveryv1.EndpointSlice{},
 		stripEndpointSlice, map[string]func(*discoveryv1.EndpointSlice) []string{byService: indexEndpoints})
-	c.HTTPRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, stripHTTPRoute, nil)
-	c.GRPCRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, stripGRPCRoute, nil)
+	c.HTTPRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, strip.HTTP, nil)
+	c.GRPCRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, strip.GRPC, nil)
 	c.HTTPRoutes.WantedWhen(func() bool { return c.routeWanted("HTTPRoute") })
 	c.GRPCRoutes.WantedWhen(func() bool { return c.routeWanted("GRPCRoute") })
 	return c
@@ -64,15 +71,19 @@ func (c *Caches) Run(ctx context.Context) {
 	for _, run := range []func(context.Context){
 		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run,
 		func(ctx context.Context) {
-			c.HTTPRoutes.RunWhenServed(ctx, c.discovery, gatewayv1.SchemeGroupVersion.WithResource("httproutes"), 0)
+			c.HTTPRoutes.RunWhenServed(ctx, c.discovery, routeResource("httproutes"), 0)
 		},
 		func(ctx context.Context) {
-			c.GRPCRoutes.RunWhenServed(ctx, c.discovery, gatewayv1.SchemeGroupVersion.WithResource("grpcroutes"), 0)
+			c.GRPCRoutes.RunWhenServed(ctx, c.discovery, routeResource("grpcroutes"), 0)
 		},
 	} {
 		all.Go(func() { run(ctx) })
 	}
 	all.Wait()
+}
+
+func routeResource(plural string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: gatewayv1.GroupName, Version: "v1", Resource: plural}
 }
 
 // Synced says for each cache whether it holds its first list.

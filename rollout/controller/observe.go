@@ -60,9 +60,7 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 			return nil, err
 		}
 	}
-	if err := c.checkTemplate(ctx, w); err != nil {
-		return nil, err
-	}
+	c.checkTemplate(ctx, w)
 	w.observed.Measurements = c.Measurer.Results(key)
 	return w, nil
 }

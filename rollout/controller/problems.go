@@ -105,20 +105,15 @@ func newTemplateChecks(client kubernetes.Interface) *templateChecks {
 }
 
 // checkTemplate adds a problem if the target revision has no ReplicaSet yet and the API server would refuse it.
-func (c *Controller) checkTemplate(ctx context.Context, w *world) error {
+func (c *Controller) checkTemplate(ctx context.Context, w *world) {
 	target := w.observed.Spec.Target
 	if target == "" || w.sets[target] != nil || hasFatal(w.observed.Problems) {
-		return nil
+		return
 	}
-	refusal, err := c.templates.refusal(ctx, w.object, target)
-	if err != nil {
-		return fmt.Errorf("try ReplicaSet of revision %s: %w", target, err)
-	}
-	if refusal != "" {
+	if refusal := c.templates.refusal(ctx, w.object, target); refusal != "" {
 		w.observed.Problems = append([]rollout.Problem{{Reason: reasonInvalidTemplate,
 			Message: "the API server refuses spec.template: " + refusal + "; correct the field and apply again"}}, w.observed.Problems...)
 	}
-	return nil
 }
 
 func hasFatal(problems []rollout.Problem) bool {
@@ -130,24 +125,24 @@ func hasFatal(problems []rollout.Problem) bool {
 	return false
 }
 
-func (t *templateChecks) refusal(ctx context.Context, r *v1alpha1.Rollout, target rollout.Revision) (string, error) {
+// refusal is what the API server has against the template, empty for nothing. Where the question itself can't be asked
+// (quota, a webhook that is down, a network fault) nothing is known of the template, and the real creation will tell.
+func (t *templateChecks) refusal(ctx context.Context, r *v1alpha1.Rollout, target rollout.Revision) string {
 	key := string(r.UID) + "/" + target
 	if known, there := t.known.Get(key); there {
-		return known.(string), nil
+		return known.(string)
 	}
 	body, err := newReplicaSet(r, target, 0, 0)
 	if err != nil {
-		return err.Error(), nil
+		return err.Error()
 	}
-	refusal := ""
 	_, err = createReplicaSet(ctx, t.client, r.Namespace, body, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case apierrors.IsInvalid(err) || apierrors.IsBadRequest(err):
-		refusal = err.Error()
-	case err != nil && !apierrors.IsAlreadyExists(err):
-		// Quota, a webhook that is down, a network fault: nothing is known of the template. The real creation will tell.
-		return "", nil
+		t.known.Add(key, err.Error())
+		return err.Error()
+	case err == nil || apierrors.IsAlreadyExists(err):
+		t.known.Add(key, "")
 	}
-	t.known.Add(key, refusal)
-	return refusal, nil
+	return ""
 }

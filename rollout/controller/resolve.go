@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/traffic"
 )
 
 // The defaults of the spec. They are applied here and not by the schema, so that what the user wrote stays what is stored.
@@ -150,6 +152,12 @@ func (r *resolved) resolveMetrics(queries Queries, w *world) {
 				"start the controller with --prometheus-address"})
 	}
 	for i, metric := range canary.Analysis.Metrics {
+		if metric.Query == "" && metric.Name == "success-rate" && onlyGRPC(w.object) {
+			// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
+			r.problem(reasonInvalidMetric, "spec.strategy.canary.analysis.metrics[%d] (%s): the gateway can't tell failed gRPC calls "+
+				"from successful ones; give the metric a query over the application's own metrics", i, metric.Name)
+			continue
+		}
 		resolvedMetric, err := queries.Resolve(metric, queryVariables(w, r.spec.Target))
 		if err != nil {
 			r.problem(reasonInvalidMetric, "spec.strategy.canary.analysis.metrics[%d] (%s): %v", i, metric.Name, err)
@@ -157,6 +165,12 @@ func (r *resolved) resolveMetrics(queries Queries, w *world) {
 		}
 		r.spec.Metrics = append(r.spec.Metrics, resolvedMetric)
 	}
+}
+
+// onlyGRPC says whether all routes are GRPCRoutes.
+func onlyGRPC(r *v1alpha1.Rollout) bool {
+	routes := target(r).Routes
+	return len(routes) > 0 && !slices.ContainsFunc(routes, func(n traffic.RouteName) bool { return n.Kind != "GRPCRoute" })
 }
 
 // queryVariables are the values of the variables in queries. They are those of the release under way, if there is one.

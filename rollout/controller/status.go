@@ -64,7 +64,7 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 		Selector:           metav1.FormatLabelSelector(&w.object.Spec.Selector),
 		Revisions:          revisionStatuses(w, s),
 		Traffic: &v1alpha1.Traffic{
-			CanaryWeight: int32(s.Ledger.High), LowestCanaryWeight: int32(s.Ledger.Low), Accepted: s.Ledger.Accepted, //nolint:gosec // 0 to 100.
+			CanaryWeight: int32(s.Ledger.High), LowestCanaryWeight: int32(s.Ledger.Low), Accepted: s.Ledger.Accepted,
 			Since:         microTime(s.Ledger.Since),
 			StableBackend: s.Ledger.Stable.Revision, StableBackendSince: microTime(s.Ledger.Stable.Since),
 			CanaryBackend: s.Ledger.Canary.Revision, CanaryBackendSince: microTime(s.Ledger.Canary.Since),
@@ -150,7 +150,7 @@ func readRequest(annotations map[string]string) *rollout.Request {
 	return &rollout.Request{ID: r.ID, Verb: rollout.Verb(r.Verb), Revision: r.Revision, Step: int(r.Step)}
 }
 
-func count(n int) int32 { return int32(n) } //nolint:gosec // Numbers of pods, percent and measurements.
+func count(n int) int32 { return int32(n) }
 
 func timeOf(t *metav1.MicroTime) time.Time {
 	if t == nil {

@@ -5,7 +5,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
@@ -48,16 +47,6 @@ func stripEndpointSlice(slice *discoveryv1.EndpointSlice) *discoveryv1.EndpointS
 		})
 	}
 	return bare
-}
-
-func stripHTTPRoute(r *gatewayv1.HTTPRoute) *gatewayv1.HTTPRoute {
-	r.ManagedFields, r.Annotations = nil, nil
-	return r
-}
-
-func stripGRPCRoute(r *gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute {
-	r.ManagedFields, r.Annotations = nil, nil
-	return r
 }
 
 // bareMeta is what identifies an object and tells its versions apart.

@@ -15,37 +15,36 @@ import (
 // a new resource version alone, bring nothing.
 func (c *Caches) Connect(queue *engine.Queue) {
 	c.Rollouts.OnChange(func(before, after *v1alpha1.Rollout) {
+		queue.Add(keyOf(either(before, after)))
 		if after == nil {
-			queue.Add(keyOf(before))
 			// Those that waited for a Service of the deleted one may go on.
 			c.addAll(queue, before.Namespace)
-			return
 		}
-		queue.Add(keyOf(after))
 	})
 	c.ReplicaSets.OnChange(func(before, after *appsv1.ReplicaSet) {
-		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
-			apiequality.Semantic.DeepEqual(before.Spec, after.Spec) {
-			return
-		}
-		if owner := metav1.GetControllerOf(either(before, after)); owner != nil {
-			queue.Add(engine.Key{Namespace: either(before, after).GetNamespace(), Name: owner.Name})
+		set := either(before, after)
+		if owner := metav1.GetControllerOf(set); owner != nil && !sameSize(before, after) {
+			queue.Add(engine.Key{Namespace: set.Namespace, Name: owner.Name})
 		}
 	})
 	c.Services.OnChange(func(before, after *corev1.Service) {
-		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Spec, after.Spec) {
-			return
+		if before == nil || after == nil || !apiequality.Semantic.DeepEqual(before.Spec, after.Spec) {
+			c.addIndexed(queue, byService, keyOf(either(before, after)).String())
 		}
-		c.addIndexed(queue, byService, keyOf(either(before, after)).String())
 	})
 	c.Endpoints.OnChange(func(before, after *discoveryv1.EndpointSlice) {
-		if before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Endpoints, after.Endpoints) {
-			return
+		if before == nil || after == nil || !apiequality.Semantic.DeepEqual(before.Endpoints, after.Endpoints) {
+			c.addIndexed(queue, byService, indexEndpoints(either(before, after))[0])
 		}
-		c.addIndexed(queue, byService, indexEndpoints(either(before, after))[0])
 	})
 	connectRoutes(c, c.HTTPRoutes, queue, "HTTPRoute")
 	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
+}
+
+// sameSize says whether a ReplicaSet still has the pods it had, as far as the engine knows.
+func sameSize(before, after *appsv1.ReplicaSet) bool {
+	return before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
+		apiequality.Semantic.DeepEqual(before.Spec, after.Spec)
 }
 
 func connectRoutes[T engine.Object](c *Caches, store *engine.Store[T], queue *engine.Queue, kind string) {

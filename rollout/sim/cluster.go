@@ -52,9 +52,9 @@ type Cluster struct {
 	outage analysis.Verdict
 	// asked counts measurements.
 	asked int
-	// sawForeign are the versions that the last pass of a controller has read; what a person changed again before
-	// anybody has looked can't be known.
-	sawForeign positions
+	// known are the versions that a pass has seen whose status was written. What a person changed and changed again
+	// before can't be known to the engine.
+	known      positions
 	processes  []*process
 	violations []Violation
 }
@@ -158,6 +158,9 @@ func (c *Cluster) EditRoute(i, share int) {
 // EditService makes somebody else change what a backend's selector names.
 func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
 	i := slices.Index(roles[:], role)
+	if before := c.store.services.last()[i]; before.revision == revision && !before.missing {
+		return
+	}
 	c.store.editService(i, func(s *service) { s.missing, s.revision = false, revision })
 	c.data.point(i, revision, c.now, c.settings)
 	c.forgetListed(i)

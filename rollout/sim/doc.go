@@ -19,6 +19,7 @@
 // they do the data plane follows at once, so that the order of things is still checked.
 //
 // What somebody else does between the moment at which the engine reads and the moment at which it writes is not held
-// against it. Objects that people delete, edit or kill change only while no plan is being carried out. What people ask of
-// the Rollout itself changes at any time.
+// against it. Objects that people delete, edit or kill change only while no plan is being carried out, and routes,
+// Services and ReplicaSets only once the engine has persisted what they were before: a share that came and went while
+// nobody looked is in no object. What people ask of the Rollout itself changes at any time.
 package sim

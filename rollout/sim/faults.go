@@ -8,9 +8,9 @@ import (
 )
 
 // meddle lets somebody change what the engine works with: a GitOps tool that puts weights back, an autoscaler, a person
-// with kubectl. One change of a kind is not followed by another until a controller has looked.
+// with kubectl. One change of a kind is not followed by another until a controller has taken note.
 func (h *history) meddle() {
-	if h.busy() {
+	if h.busy() || h.alone {
 		return
 	}
 	switch h.random.IntN(9) {
@@ -34,15 +34,8 @@ func (h *history) meddle() {
 	}
 }
 
-// unseen says whether somebody has changed a kind that no controller has looked at since, and else takes note that
-// somebody does now.
-func (h *history) unseen(k kind) bool {
-	if h.foreign[k] > h.sawForeign[k] {
-		return true
-	}
-	h.foreign[k] = h.store.head()[k] + 1
-	return false
-}
+// unseen says whether a kind has changed and no controller has taken note since.
+func (h *history) unseen(k kind) bool { return h.store.head()[k] > h.known[k] }
 
 func (h *history) changeRoute() {
 	if h.settings.Routes == 0 || h.unseen(routeKind) {
@@ -97,21 +90,21 @@ func (h *history) scaleSet() {
 // fault lets something break that the engine itself consists of or depends on.
 func (h *history) fault() {
 	p := h.processes[h.random.IntN(len(h.processes))]
-	switch h.random.IntN(5) {
-	case 0, 1:
-		if p.running {
-			h.restart(p)
-		}
-	case 2:
+	switch n := h.random.IntN(10); {
+	case n < 3 && p.running:
+		h.restart(p)
+	case n < 6:
 		h.changeLeader()
-	case 3:
+	case n < 8:
 		h.outage = []analysis.Verdict{"", "", analysis.NoData, analysis.Error}[h.random.IntN(4)]
 		h.say("metrics", "outage: %q", h.outage)
+	case h.jumps:
+		p.offset = time.Duration(h.random.IntN(600)-300) * time.Second
+		h.say(p.name, "its clock is %s off", p.offset)
 	default:
-		if h.jumps {
-			p.offset = time.Duration(h.random.IntN(600)-300) * time.Second
-			h.say(p.name, "its clock is %s off", p.offset)
-		}
+		d := time.Duration(h.random.IntN(60)) * time.Second
+		p.frozen = h.now.Add(d)
+		h.say(p.name, "is frozen for %s", d)
 	}
 }
 

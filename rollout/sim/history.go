@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ type Options struct {
 	// TwoLeaders: in some histories two controllers are at work at the same time for a while, as around a lease that
 	// changes hands. Otherwise they only take turns.
 	TwoLeaders bool
+	// Alone: nobody else touches what the engine works with, and pods don't crash.
+	Alone bool
 	// Steps is the number of random things that happen until the faults stop.
 	Steps int
 	// Decide is what decides, rollout.Decide if nil.
@@ -48,13 +51,12 @@ func (r Result) String() string {
 type history struct {
 	*Cluster
 	random *rand.Rand
-	// jumps: clocks jump; overlap: two controllers may lead at the same time.
-	jumps, overlap bool
+	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles.
+	jumps, overlap, alone bool
 	// next numbers revisions and requests.
 	revisions, requests int
 	// seenByPeople is the version of the Rollout that people look at.
 	seenByPeople int
-	foreign      positions
 }
 
 // History runs the history of a seed, up to its first violation.
@@ -95,7 +97,7 @@ func newHistory(seed uint64, o Options) *history {
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
-	h.overlap = o.TwoLeaders && h.oneIn(3)
+	h.overlap, h.alone = o.TwoLeaders && h.oneIn(2), o.Alone
 	h.Cluster = New(s)
 	h.say("history", "seed %d: %s", seed, describe(s))
 	return h
@@ -141,17 +143,16 @@ func (h *history) pause() time.Duration {
 // controllerStep lets a running controller do its next write, or begin a pass.
 func (h *history) controllerStep() {
 	p := h.processes[h.random.IntN(len(h.processes))]
-	if !p.running {
-		p = h.processes[0]
-		if !p.running {
-			p = h.processes[1]
-		}
+	if !p.running || p.frozen.After(h.now) {
+		p = h.processes[(slices.Index(h.processes, p)+1)%len(h.processes)]
 	}
-	if p.pass == nil {
+	switch {
+	case !p.running || p.frozen.After(h.now):
+	case p.pass == nil:
 		h.begin(p)
-		return
+	default:
+		h.carryOn(p, h.outcome())
 	}
-	h.carryOn(p, h.outcome())
 }
 
 func (h *history) outcome() outcome {
@@ -159,7 +160,9 @@ func (h *history) outcome() outcome {
 	case 0:
 		return refused
 	case 1:
-		return lost
+		if !h.alone {
+			return lost
+		}
 	}
 	return applied
 }

@@ -59,6 +59,7 @@ func (c *Cluster) exposure(b int) rollout.Exposure {
 		Share:   c.data.largest(c.now, 0)[b],
 		Recent:  c.data.largest(c.now, drain)[b],
 		Ready:   map[rollout.Revision]int{},
+		Listed:  map[rollout.Revision]int{},
 		Known:   map[rollout.Revision]int{},
 	}
 	for _, r := range c.store.routes.last() {
@@ -70,26 +71,25 @@ func (c *Cluster) exposure(b int) rollout.Exposure {
 			e.Written = max(e.Written, 100-r.share)
 		}
 	}
-	for revision, n := range c.store.slices.last()[b] {
+	for _, set := range c.store.sets.last() {
 		// A pod that nobody asks for any more is as good as gone.
-		if set := find(c.store.sets.last(), revision); set != nil {
-			e.Ready[revision] = min(n, set.Replicas)
-			e.Known[revision] = min(c.known(revision, b), set.Replicas)
-		}
+		e.Ready[set.Revision] = min(set.Ready, set.Replicas)
+		e.Listed[set.Revision] = min(c.store.slices.last()[b][set.Revision], set.Replicas)
+		e.Known[set.Revision] = min(c.familiar(set.Revision, b), e.Listed[set.Revision])
 	}
 	return e
 }
 
-// known counts the ready pods that have been endpoints for long enough that every gateway has heard of them.
-func (c *Cluster) known(revision rollout.Revision, backend int) int {
+// familiar counts the pods of a revision that have been endpoints of a backend for so long that every gateway has heard
+// of them.
+func (c *Cluster) familiar(revision rollout.Revision, backend int) int {
 	n := 0
 	for _, p := range c.pods {
 		if p.revision != revision {
 			continue
 		}
 		for _, pod := range p.pods {
-			listed := pod.listed[backend]
-			if !pod.ready.After(c.now) && !listed.IsZero() && !listed.Add(c.settings.lag()).After(c.now) {
+			if listed := pod.listed[backend]; !listed.IsZero() && !listed.Add(c.settings.lag()).After(c.now) {
 				n++
 			}
 		}

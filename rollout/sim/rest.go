@@ -42,7 +42,7 @@ func (h *history) rest() {
 func (h *history) repair() {
 	h.outage = ""
 	for _, p := range h.processes {
-		p.offset, p.running, p.pass = 0, false, nil
+		p.offset, p.frozen, p.running, p.pass = 0, time.Time{}, false, nil
 	}
 	for i, r := range h.store.routes.last() {
 		if r.missing {
@@ -111,6 +111,7 @@ func (c *Cluster) Pass() bool {
 	p := c.processes[0]
 	mattered := false
 	p.wake = time.Time{}
+	c.now = c.now.Add(time.Microsecond)
 	if !c.begin(p) {
 		return false
 	}
@@ -180,7 +181,7 @@ func (h *history) atRest(p *process) error {
 	case release == nil, release.Phase == rollout.Aborted:
 		return h.converged()
 	case release.Phase == rollout.Installing:
-		if h.quality[release.Revision].Startup < 0 && p.report.Stalled {
+		if hopeless := h.quality[release.Revision].Startup < 0 || h.store.rollouts.last().invalid; hopeless && p.report.Stalled {
 			return nil
 		}
 		return errors.New("the first revision is not installed")

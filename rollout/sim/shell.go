@@ -36,6 +36,8 @@ type process struct {
 	running bool
 	// offset is how far its clock is ahead of the truth.
 	offset time.Duration
+	// frozen: it does nothing until then, and doesn't know.
+	frozen time.Time
 	// view is what the caches show, own what was last written.
 	view, own positions
 	// pass is the plan that is being carried out, nil between two passes.
@@ -166,11 +168,10 @@ func (c *Cluster) begin(p *process) bool {
 		plan = again
 	}
 	c.checkPlan(o, plan)
-	c.sawForeign = later(c.sawForeign, read)
 	p.wake, p.measure, p.report = plan.Wake, plan.Measure, plan.Report
 	p.pass = &pass{read: read, seen: o, plan: plan, began: c.now, writes: c.writes(o, plan)}
 	if len(p.pass.writes) == 0 {
-		p.pass = nil
+		c.end(p)
 	}
 	return true
 }
@@ -258,11 +259,17 @@ func (c *Cluster) carryOn(p *process, result outcome) {
 	p.own[kind] = c.store.head()[kind]
 	pass.writes = pass.writes[1:]
 	if len(pass.writes) == 0 {
-		p.pass = nil
 		for _, e := range pass.plan.Events {
 			c.say("event", "%s: %s", e.Reason, e.Message)
 		}
+		c.end(p)
 	}
+}
+
+// end is the end of a pass that was carried out: what it saw is known from now on.
+func (c *Cluster) end(p *process) {
+	c.known = later(c.known, p.pass.read)
+	p.pass = nil
 }
 
 // fail ends a pass that could not be carried out; it is tried again soon.

@@ -40,7 +40,7 @@ func Dir(elem ...string) (string, error) {
 // it Lock waits until ctx ends, and calls waiting once so that the user learns why nothing happens. The kernel drops
 // the lock when its holder dies, so it never has to be cleaned up.
 func Lock(ctx context.Context, path string, waiting func()) (release func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("create the folder of lock %s: %w", path, err)
 	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)

@@ -25,11 +25,7 @@ const (
 )
 
 // create makes the cluster with kind and writes down how it is reached.
-func (c *cluster) create(ctx context.Context, node nodeImage) error {
-	kind, err := c.kindCommand(ctx)
-	if err != nil {
-		return err
-	}
+func (c *cluster) create(ctx context.Context, kind string, node nodeImage) error {
 	if err := c.createNetwork(ctx); err != nil {
 		return err
 	}

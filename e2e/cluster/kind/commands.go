@@ -31,6 +31,6 @@ func Commands() []*cobra.Command {
 			return nil
 		},
 	}
-	load.Flags().StringVar(&name, "name", "rollout", "name of the cluster")
+	load.Flags().StringVar(&name, "name", "default", "name of the cluster")
 	return []*cobra.Command{load}
 }

@@ -20,9 +20,6 @@ type docker struct {
 	host string
 }
 
-// ours reports whether the daemon is the one that this package starts and stops.
-func (d docker) ours() bool { return d.host != "" }
-
 func (d docker) env() []string {
 	if d.host == "" {
 		return nil
@@ -52,19 +49,20 @@ func (d docker) has(ctx context.Context, kind, name string) bool {
 	return err == nil
 }
 
-// removeAll removes every container that a filter of `docker ps` selects, with its volumes; no filter means all of them.
-func (d docker) removeAll(ctx context.Context, filter ...string) error {
-	args := []string{"ps", "--all", "--quiet", "--no-trunc"}
-	for _, f := range filter {
-		args = append(args, "--filter", f)
-	}
-	out, err := d.do(ctx, args...)
+// list returns the ids of the containers, running or not, that a filter of `docker ps` selects.
+func (d docker) list(ctx context.Context, filter string) ([]string, error) {
+	out, err := d.do(ctx, "ps", "--all", "--quiet", "--no-trunc", "--filter", filter)
 	if err != nil {
-		return fmt.Errorf("list containers: %w", err)
+		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	ids := strings.Fields(out)
-	if len(ids) == 0 {
-		return nil
+	return strings.Fields(out), nil
+}
+
+// removeAll removes the containers that a filter of `docker ps` selects, with their volumes.
+func (d docker) removeAll(ctx context.Context, filter string) error {
+	ids, err := d.list(ctx, filter)
+	if err != nil || len(ids) == 0 {
+		return err
 	}
 	if _, err := d.do(ctx, append([]string{"rm", "--force", "--volumes"}, ids...)...); err != nil {
 		return fmt.Errorf("remove containers: %w", err)
@@ -74,18 +72,19 @@ func (d docker) removeAll(ctx context.Context, filter ...string) error {
 
 // connect finds the Docker daemon of this machine, or starts one of our own.
 func (c *cluster) connect(ctx context.Context) error {
-	foreign := docker{journal: c.journal}
 	if client, err := findProgram("docker"); err == nil {
-		foreign.client = client
-		if foreign.answers(ctx) == nil {
-			c.docker = foreign
+		c.docker = docker{journal: c.journal, client: client}
+		if c.docker.answers(ctx) == nil {
+			if err := c.nameIsFree(ctx); err != nil {
+				return err
+			}
 			return c.note(detailDocker, "")
 		}
 	}
-	d, err := c.startDaemon(ctx)
-	if err != nil {
+	var err error
+	if c.docker, err = c.startDaemon(ctx); err != nil {
 		return fmt.Errorf("no Docker daemon answers (DOCKER_HOST, or the default socket), and none could be started: %w", err)
 	}
-	c.docker = d
-	return nil
+	// An up that was killed while Docker was creating its container leaves the container behind: nobody knew of it yet.
+	return c.removeFromDocker(ctx)
 }

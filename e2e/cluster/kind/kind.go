@@ -73,18 +73,23 @@ func Up(ctx context.Context, opts state.Options, progress io.Writer) (state.Stat
 }
 
 func (c *cluster) up(ctx context.Context) error {
-	if err := c.connect(ctx); err != nil {
-		return err
-	}
+	// What takes minutes and needs no Docker comes first.
 	addons, err := c.buildAddonImages(ctx)
 	if err != nil {
+		return err
+	}
+	kind, err := c.kindCommand(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.connect(ctx); err != nil {
 		return err
 	}
 	node, err := c.chooseNodeImage(ctx)
 	if err != nil {
 		return err
 	}
-	if err := c.step("creating the cluster", func() error { return c.create(ctx, node) }); err != nil {
+	if err := c.step("creating the cluster", func() error { return c.create(ctx, kind, node) }); err != nil {
 		return err
 	}
 	client, err := newClient(c.st.Kubeconfig)

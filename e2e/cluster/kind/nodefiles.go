@@ -101,18 +101,21 @@ func adaptContainerdUnit(unit string) string {
 	return regexp.MustCompile(`(?m)^OOMScoreAdjust=.*$`).ReplaceAllString(unit, "OOMScoreAdjust=0")
 }
 
-// hash stands for the tree and further ingredients. A program counts by its path: that names its version and its build.
+// hash stands for the tree and further ingredients.
 func (t fileTree) hash(more ...string) string {
 	var all [][]byte
 	for _, at := range slices.Sorted(maps.Keys(t)) {
 		f := t[at]
-		all = append(all, []byte(fmt.Sprintf("%s %s %s %o", at, f.source, f.link, f.mode)), f.content)
+		all = append(all, []byte(fmt.Sprintf("%s %s %s %o", at, build(f.source), f.link, f.mode)), f.content)
 	}
 	for _, m := range more {
 		all = append(all, []byte(m))
 	}
 	return shortHash(all...)
 }
+
+// build names the version and build of a program in the cache: its folder, wherever the cache itself is.
+func build(program string) string { return filepath.Base(filepath.Dir(program)) }
 
 // copyInto streams the tree into a container.
 func (c *cluster) copyInto(ctx context.Context, container string, tree fileTree) error {

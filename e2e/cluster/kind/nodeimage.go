@@ -111,8 +111,8 @@ func (c *cluster) buildNodeImage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ref := "rollout-kind/node:" + files.hash(from.base, configureScript, from.programs[parts.ControlPlane], from.programs[parts.Etcd],
-		from.programs[parts.CoreDNS], from.pause)
+	ref := "rollout-kind/node:" + files.hash(from.base, configureScript, build(from.programs[parts.ControlPlane]),
+		build(from.programs[parts.Etcd]), build(from.programs[parts.CoreDNS]), build(from.pause))
 	if c.docker.has(ctx, "image", ref) {
 		return ref, nil
 	}

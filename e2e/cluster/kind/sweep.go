@@ -45,6 +45,8 @@ func (e daemon) sweep(ctx context.Context) error {
 		e.removeLinks(ctx),
 		removeCgroups(ctx, groups),
 		os.RemoveAll(e.path("run")),
+		// A dockerd that was killed stays in the way of the next one by its pid file, for as long as nobody has collected it.
+		os.RemoveAll(e.path("dockerd.pid")),
 		os.RemoveAll(e.path("docker.sock")),
 		os.RemoveAll(e.containerdSocket()),
 		os.RemoveAll(e.containerdSocket()+".ttrpc"),

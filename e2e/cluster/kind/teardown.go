@@ -3,12 +3,15 @@ package kind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/rollout-dev/rollout/e2e/cluster/process"
 )
+
+const removing = "removing the cluster's containers and network"
 
 func (c *cluster) down(ctx context.Context) error {
 	// What a crashed up has started may still be at work: kind, debootstrap, apt-get.
@@ -32,7 +35,7 @@ func (c *cluster) down(ctx context.Context) error {
 			return err
 		}
 		c.docker = docker{journal: c.journal, client: client}
-		return c.removeFromDocker(ctx)
+		return c.step(removing, func() error { return c.removeFromDocker(ctx) })
 	default:
 		return c.leaveDaemon(ctx)
 	}
@@ -40,22 +43,33 @@ func (c *cluster) down(ctx context.Context) error {
 
 // removeFromDocker removes the cluster's containers, with their volumes, and its network.
 func (c *cluster) removeFromDocker(ctx context.Context) error {
-	if err := c.docker.answers(ctx); err != nil {
+	if err := c.docker.removeAll(ctx, c.nodeFilter()); err != nil {
 		return err
 	}
-	return c.step("removing the cluster's containers and network", func() error {
-		if err := c.docker.removeAll(ctx, "label=io.x-k8s.kind.cluster="+c.kindName()); err != nil {
-			return err
-		}
-		if err := c.removeBuilder(ctx); err != nil {
-			return err
-		}
-		if !c.docker.has(ctx, "network", c.kindName()) {
-			return nil
-		}
-		_, err := c.docker.do(ctx, "network", "rm", c.kindName())
+	if err := c.removeBuilder(ctx); err != nil {
 		return err
-	})
+	}
+	if !c.docker.has(ctx, "network", c.kindName()) {
+		return nil
+	}
+	if _, err := c.docker.do(ctx, "network", "rm", c.kindName()); err != nil {
+		return fmt.Errorf("remove the cluster's network: %w", err)
+	}
+	return nil
+}
+
+// nodeFilter selects the cluster's nodes in `docker ps`, by the label that kind puts on them.
+func (c *cluster) nodeFilter() string { return "label=io.x-k8s.kind.cluster=" + c.kindName() }
+
+// nameIsFree refuses a name that somebody else's Docker daemon already has for a cluster of unknown origin. It is asked
+// before anything is written down: otherwise our own down would remove that cluster.
+func (c *cluster) nameIsFree(ctx context.Context) error {
+	nodes, err := c.docker.list(ctx, c.nodeFilter())
+	if err != nil || len(nodes) == 0 {
+		return err
+	}
+	return fmt.Errorf("--name %s: Docker already has a kind cluster %s that is not known here; take another name, or remove it (docker rm --force %s)",
+		c.st.Options.Name, c.kindName(), c.node())
 }
 
 // leaveDaemon removes the cluster from our own daemon, and stops the daemon when no other cluster uses it.
@@ -73,7 +87,7 @@ func (c *cluster) leaveDaemon(ctx context.Context) error {
 	var failure error
 	if _, err := os.Stat(e.path("data")); !errors.Is(err, fs.ErrNotExist) {
 		if c.docker, failure = e.ensure(ctx, c.journal); failure == nil {
-			failure = c.removeFromDocker(ctx)
+			failure = c.step(removing, func() error { return c.removeFromDocker(ctx) })
 		}
 	}
 	left, err := e.leave(c.st.Options.Name)

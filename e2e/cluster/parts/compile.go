@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ func compile(ctx context.Context, progress io.Writer, j job) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errNoGo
 	}
-	if err := os.MkdirAll(filepath.Dir(j.target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(j.target), 0o750); err != nil {
 		return fmt.Errorf("create its folder in the cache: %w", err)
 	}
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(progress, format+"\n", args...) }
@@ -161,7 +162,7 @@ func (o *output) tail(n int) string {
 	defer o.mu.Unlock()
 	lines := o.lines
 	if len(o.partial) > 0 {
-		lines = append(lines[:len(lines):len(lines)], string(o.partial))
+		lines = append(slices.Clip(lines), string(o.partial))
 	}
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -2,40 +2,30 @@ package process
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
-// errEnded is returned for a process that has exited but was not collected by its parent yet.
-var errEnded = errors.New("the process has ended")
-
 // identify names a process by the boot of the machine and the clock tick the process was started at: together with
-// the PID that is unique, however fast PIDs are reused. See proc_pid_stat(5), fields 3 (state) and 22 (starttime).
-func identify(pid int) (string, error) {
+// the PID that is unique, however fast PIDs are reused. ended is true for a process that has exited and waits to be
+// collected by its parent. See proc_pid_stat(5), fields 3 (state) and 22 (starttime).
+func identify(pid int) (identity string, ended bool, err error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return "", fmt.Errorf("read the boot id: %w", err)
+		return "", false, fmt.Errorf("read the boot id: %w", err)
 	}
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
-		return "", fmt.Errorf("read the state of process %d: %w", pid, err)
+		return "", false, fmt.Errorf("read the state of process %d: %w", pid, err)
 	}
 	status, started, err := parseStat(stat)
 	if err != nil {
-		return "", fmt.Errorf("read the state of process %d: %w", pid, err)
+		return "", false, fmt.Errorf("read the state of process %d: %w", pid, err)
 	}
-	if status == "Z" || status == "X" {
-		// Collecting it works only when it is our own child; the children of an earlier command belong to init.
-		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
-		return "", errEnded
-	}
-	return strings.TrimSpace(string(boot)) + "/" + started, nil
+	return strings.TrimSpace(string(boot)) + "/" + started, status == "Z" || status == "X", nil
 }
 
 // parseStat takes the fields after the last parenthesis: the program's name before it may itself hold spaces and
@@ -69,7 +59,7 @@ func Marked(mark string) ([]Process, error) {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if identity, err := identify(pid); err == nil {
+		if identity, ended, err := identify(pid); err == nil && !ended {
 			found = append(found, Process{Name: "process " + strconv.Itoa(pid), PID: pid, Identity: identity})
 		}
 	}

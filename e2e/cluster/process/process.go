@@ -12,13 +12,19 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // MarkVariable is set in the environment of every started program to the folder of its cluster. A command that was
 // killed between starting a program and writing that down leaves a process nobody has recorded; the mark finds it.
 const MarkVariable = "ROLLOUT_CLUSTER_DIR"
 
-const poll = 25 * time.Millisecond
+const (
+	poll = 25 * time.Millisecond
+	// killLimit bounds the wait for the kernel to carry out a SIGKILL.
+	killLimit = 5 * time.Second
+)
 
 // Spec says what to start.
 type Spec struct {
@@ -53,16 +59,17 @@ type Process struct {
 // Start starts a program in a session of its own, so that neither the end of the command nor a Ctrl-C in its terminal
 // reaches it.
 func Start(spec Spec) (Process, error) {
-	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o750); err != nil {
 		return Process{}, fmt.Errorf("create the log folder of %s: %w", spec.Name, err)
 	}
-	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return Process{}, fmt.Errorf("open the log of %s: %w", spec.Name, err)
 	}
 	defer func() { _ = log.Close() }()
 
-	command := exec.Command(spec.Path, spec.Args...)
+	// No context: the process is meant to outlive the command.
+	command := exec.CommandContext(context.Background(), spec.Path, spec.Args...)
 	command.Args[0] = spec.Name
 	command.Dir = spec.Dir
 	command.Env = append(append(os.Environ(), spec.Env...), MarkVariable+"="+spec.Mark)
@@ -72,7 +79,7 @@ func Start(spec Spec) (Process, error) {
 		return Process{}, fmt.Errorf("start %s (%s): %w", spec.Name, spec.Path, err)
 	}
 	pid := command.Process.Pid
-	identity, err := identify(pid)
+	identity, _, err := identify(pid)
 	if err != nil {
 		return Process{}, errors.Join(fmt.Errorf("identify %s: %w", spec.Name, err), command.Process.Kill())
 	}
@@ -85,13 +92,21 @@ func Start(spec Spec) (Process, error) {
 // Alive reports whether this very process still runs: not another one with its PID, and not one that has exited and
 // only waits to be collected.
 func (p Process) Alive() bool {
-	identity, err := identify(p.PID)
-	return err == nil && identity == p.Identity
+	identity, ended, err := identify(p.PID)
+	if err != nil || identity != p.Identity {
+		return false
+	}
+	if ended {
+		// It stays in the process table until it is collected, which works for our own children; those of an earlier
+		// command belong to init.
+		_, _ = unix.Wait4(p.PID, nil, unix.WNOHANG, nil)
+	}
+	return !ended
 }
 
-// Await calls probe until it succeeds. It gives up when ctx ends, or at once when the process ends; either error
-// carries the last lines the process printed.
-func (p Process) Await(ctx context.Context, what string, probe func(context.Context) error) error {
+// Await calls probe until it succeeds. It gives up when ctx ends, or at once when the process or one of those it needs
+// ends; either error carries the last lines that were printed.
+func (p Process) Await(ctx context.Context, what string, probe func(context.Context) error, needs ...Process) error {
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	for {
@@ -99,8 +114,10 @@ func (p Process) Await(ctx context.Context, what string, probe func(context.Cont
 		if err == nil {
 			return nil
 		}
-		if !p.Alive() {
-			return fmt.Errorf("%s exited while the cluster waited for %s\n%s", p.Name, what, p.excerpt())
+		for _, needed := range append(needs, p) {
+			if !needed.Alive() {
+				return fmt.Errorf("%s exited while the cluster waited for %s\n%s", needed.Name, what, needed.excerpt())
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -128,7 +145,7 @@ func Stop(ctx context.Context, grace time.Duration, processes ...Process) error 
 	for _, p := range left {
 		failures = append(failures, p.signal(syscall.SIGKILL))
 	}
-	for _, p := range awaitEnd(context.WithoutCancel(ctx), grace, left) {
+	for _, p := range awaitEnd(context.WithoutCancel(ctx), killLimit, left) {
 		failures = append(failures, fmt.Errorf("%s (pid %d) does not end, not even by SIGKILL", p.Name, p.PID))
 	}
 	return errors.Join(failures...)

@@ -24,22 +24,24 @@ const (
 
 // startAPIServer starts etcd and kube-apiserver and returns when the API server is ready.
 func (c *cluster) startAPIServer(ctx context.Context) error {
-	etcd := fmt.Sprintf("http://127.0.0.1:%d", c.ports.etcd)
+	address := fmt.Sprintf("http://127.0.0.1:%d", c.ports.etcd)
 	peer := fmt.Sprintf("http://127.0.0.1:%d", c.ports.etcdPeer)
-	if _, err := c.run(parts.Etcd, "etcd",
+	etcd, err := c.run(parts.Etcd, "etcd",
 		"--name=etcd", "--data-dir="+filepath.Join(c.Dir, "etcd"), "--log-level=warn",
-		"--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
+		"--listen-client-urls="+address, "--advertise-client-urls="+address,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=etcd="+peer,
 		// The data never outlives the processes, so there is no reason to wait for the disk.
 		"--unsafe-no-fsync",
-	); err != nil {
-		return err
-	}
-	server, err := c.run(parts.ControlPlane, "kube-apiserver", c.apiServerFlags(etcd)...)
+	)
 	if err != nil {
 		return err
 	}
-	return server.Await(ctx, "the API server to be ready", func(ctx context.Context) error { return apiServerReady(ctx, c.client) })
+	server, err := c.run(parts.ControlPlane, "kube-apiserver", c.apiServerFlags(address)...)
+	if err != nil {
+		return err
+	}
+	ready := func(ctx context.Context) error { return apiServerReady(ctx, c.client) }
+	return server.Await(ctx, "the API server to be ready", ready, etcd)
 }
 
 func (c *cluster) apiServerFlags(etcd string) []string {

@@ -28,9 +28,6 @@ const startLimit = 2 * time.Minute
 // for an etcd that has ended already for as long as it may.
 const stopGrace = time.Second
 
-// Driver is the sandbox as a tier.
-func Driver() state.Driver { return state.Driver{Up: Up, Down: Down, Healthy: Healthy} }
-
 // cluster is a sandbox while it starts.
 type cluster struct {
 	state.State
@@ -74,7 +71,7 @@ func needed(only state.Scope) []parts.Name {
 }
 
 func (c *cluster) start(ctx context.Context) error {
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(ctx); err != nil {
 		return err
 	}
 	// The definitions are read while the API server starts. Only those that the gateway simulates are installed: to
@@ -103,9 +100,9 @@ func (c *cluster) start(ctx context.Context) error {
 }
 
 // prepare writes everything that the processes read.
-func (c *cluster) prepare() error {
+func (c *cluster) prepare(ctx context.Context) error {
 	var err error
-	if c.ports, err = reservePorts(); err != nil {
+	if c.ports, err = reservePorts(ctx); err != nil {
 		return err
 	}
 	if c.credentials, err = newCredentials(c.Dir); err != nil {
@@ -144,7 +141,7 @@ func Down(ctx context.Context, st state.State, _ io.Writer) error {
 func Healthy(ctx context.Context, st state.State) error {
 	for _, p := range st.Processes {
 		if !p.Alive() {
-			return fmt.Errorf("%s is not running any more; the end of its log %s:\n%s", p.Name, p.Log, process.Tail(p.Log, 5))
+			return fmt.Errorf("%s is not running any more, see %s", p.Name, p.Log)
 		}
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", st.Kubeconfig)

@@ -55,6 +55,15 @@ type Options struct {
 	RequestsPerSecond float64 `json:"requestsPerSecond"`
 }
 
+// String gives the options as the flags that ask for them.
+func (o Options) String() string {
+	flags := fmt.Sprintf("--tier %s --nodes %d --scrape-interval %s --rps %g", o.Tier, o.Nodes, o.ScrapeInterval, o.RequestsPerSecond)
+	if o.Only != Everything {
+		flags += " --only " + string(o.Only)
+	}
+	return flags
+}
+
 // maxName keeps the names of containers and sockets that are built from it within their limits.
 const maxName = 40
 

@@ -250,7 +250,7 @@ func newBackoff() backoff {
 // When returns the delay before the next try of key: up to a fifth more than the doubled delay of the last one.
 func (b backoff) When(key Key) time.Duration {
 	d := b.TypedRateLimiter.When(key)
-	return d + rand.N(d/5) //nolint:gosec // Jitter needs no secrecy.
+	return d + rand.N(d/5)
 }
 
 // endsWithin reports whether done is closed before d has passed.

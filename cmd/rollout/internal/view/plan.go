@@ -88,6 +88,7 @@ func (c *canvas) progress(step v1alpha1.Step, release *v1alpha1.Release) string 
 		return "being taken back"
 	case rollout.Aborted:
 		return "taken back here"
+	default:
 	}
 	if release.StepStartedAt == nil {
 		return ""

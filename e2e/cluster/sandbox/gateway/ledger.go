@@ -65,17 +65,18 @@ type Counts struct {
 	Dropped int `json:"dropped"`
 }
 
-// Window counts the requests of a span of time that ends now.
+// Window counts the requests of a span of time that ends now, or up to 100 ms ago.
 type Window struct {
 	Counts
 	// Share is the part of the route's requests, from 0 to 1.
 	Share float64 `json:"share"`
 }
 
-// slot is the resolution of the sliding windows, slots how many of them are kept.
+// slot is the resolution of the sliding windows, slots how many of them are kept: the one that is being filled, and
+// those of the longest window.
 const (
 	slot  = 100 * time.Millisecond
-	slots = 50
+	slots = 1 + int(5*time.Second/slot)
 )
 
 // tally is a Tally in the making: ring holds the counts of the last slots, each at its number modulo the length.
@@ -97,7 +98,7 @@ func (t *tally) add(start, end time.Time, c Counts) {
 		t.last = start
 	}
 	number := end.UnixNano() / int64(slot)
-	entry := &t.ring[number%slots]
+	entry := &t.ring[number%int64(slots)]
 	if entry.number != number {
 		entry.number, entry.Counts = number, Counts{}
 	}
@@ -110,8 +111,9 @@ func (c *Counts) add(other Counts) {
 	c.Dropped += other.Dropped
 }
 
+// window leaves out the slot that is being filled: with it, a window would be short by up to its length.
 func (t *tally) window(now time.Time, span time.Duration) Counts {
-	newest := now.UnixNano() / int64(slot)
+	newest := now.UnixNano()/int64(slot) - 1
 	oldest := newest - int64(span/slot) + 1
 	var sum Counts
 	for _, entry := range t.ring {

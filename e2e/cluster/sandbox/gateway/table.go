@@ -146,10 +146,14 @@ func (w *world) endpoints(owner routeKey, ref gatewayv1.BackendRef) ([]*pod, *re
 	if !found {
 		return nil, &refProblem{gatewayv1.RouteReasonBackendNotFound, fmt.Sprintf("backend %s: the Service has no such port", name)}
 	}
+	return w.readyPods(name, portName), nil
+}
+
+func (w *world) readyPods(service types.NamespacedName, port string) []*pod {
 	var pods []*pod
 	seen := map[types.UID]bool{}
-	for _, slice := range w.slices[name] {
-		if !hasPort(slice, portName) {
+	for _, slice := range w.slices[service] {
+		if !hasPort(slice, port) {
 			continue
 		}
 		for _, endpoint := range slice.Endpoints {
@@ -164,7 +168,7 @@ func (w *world) endpoints(owner routeKey, ref gatewayv1.BackendRef) ([]*pod, *re
 			}
 		}
 	}
-	return pods, nil
+	return pods
 }
 
 func backendName(owner routeKey, ref gatewayv1.BackendRef) types.NamespacedName {

@@ -1,0 +1,10 @@
+// Package release holds the end-to-end tests: releases of the sample application on real pods in kind, behind a real
+// gateway and watched by a real Prometheus, while clients send requests all the time. What these clients received is what
+// the tests assert.
+//
+// The tests have the build tag e2e. They start a cluster of their own and take it down however they end. To work on them,
+// keep one and name it:
+//
+//	bin/cluster up --tier kind --name mine
+//	ROLLOUT_E2E_CLUSTER=mine ROLLOUT_BIN=$PWD/bin go test -tags e2e -count 1 -v ./e2e/release -run Slow
+package release

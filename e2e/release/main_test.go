@@ -1,0 +1,56 @@
+//go:build e2e
+
+package release
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+// shared is the cluster of all tests of this package: to start one takes longer than any of them. TestMain alone sets it.
+var shared *cluster
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("test.list").Value.String() != "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code, err := run(ctx, m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// run starts the cluster, runs the tests in it, and takes it down. The command that runs the cluster takes it down by
+// itself should this process die, by a panic for example.
+func run(ctx context.Context, m *testing.M) (code int, err error) {
+	c, err := startCluster(ctx)
+	if err != nil {
+		return 1, err
+	}
+	defer func() {
+		if stopErr := c.stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	if err := c.install(ctx); err != nil {
+		return 1, err
+	}
+	shared = c
+	code = m.Run()
+	if code != 0 {
+		c.printControllerLogs(context.WithoutCancel(ctx), os.Stderr)
+	}
+	c.collectFigures(context.WithoutCancel(ctx))
+	c.figures.print(os.Stdout)
+	return code, nil
+}

@@ -1,0 +1,152 @@
+//go:build integration
+
+package sandbox
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+// recorder stands between a controller and the API server and remembers every request that isn't a watch.
+type recorder struct {
+	mu       sync.Mutex
+	requests []string
+}
+
+func (r *recorder) seen() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.requests...)
+}
+
+// recording starts a recorder and returns a kubeconfig that leads through it.
+func recording(t *testing.T) (*recorder, string) {
+	t.Helper()
+	r := &recorder{}
+	host, err := url.Parse(cluster.config.Host)
+	require.NoError(t, err)
+	proxy := httputil.NewSingleHostReverseProxy(host)
+	proxy.FlushInterval = -1
+	proxy.Transport, err = rest.TransportFor(cluster.config)
+	require.NoError(t, err)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if request.URL.Query().Get("watch") == "" && !strings.Contains(request.URL.Path, "/leases") {
+			r.mu.Lock()
+			r.requests = append(r.requests, request.Method+" "+request.URL.Path)
+			r.mu.Unlock()
+		}
+		proxy.ServeHTTP(w, request)
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	require.NoError(t, clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: server.URL}},
+		Contexts:       map[string]*clientcmdapi.Context{"c": {Cluster: "c"}},
+		CurrentContext: "c",
+	}, file))
+	return r, file
+}
+
+func TestIdleRolloutsCostNoRequest(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.services()
+	a.route()
+	through, kubeconfig := recording(t)
+	a.engine("--kubeconfig", kubeconfig)
+	a.release("v1")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	// What is quiet stays quiet: the count must not grow over several times the longest wait of a release.
+	last, since := len(through.seen()), time.Now()
+	eventually(t, "ten seconds without a request", func() (bool, string) {
+		if n := len(through.seen()); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 10*time.Second, strings.Join(through.seen(), "\n")
+	})
+}
+
+func TestARestartedControllerRepeatsNothingAndRedeploysNothing(t *testing.T) {
+	t.Parallel()
+	a, e := installed(t)
+	before := a.rollout()
+	e.kill()
+	through, kubeconfig := recording(t)
+	a.engine("--kubeconfig", kubeconfig)
+	eventually(t, "the new controller to have read everything", func() (bool, string) {
+		holder, err := cluster.kubernetes.CoordinationV1().Leases(a.namespace).Get(t.Context(), "rollout-controller", metav1.GetOptions{})
+		require.NoError(t, err)
+		return *holder.Spec.LeaseTransitions > 0, "it doesn't lead"
+	})
+	// A change that needs an answer shows that the controller has looked at everything by then.
+	a.cli("abort", "checkout")
+	for _, request := range through.seen() {
+		require.True(t, strings.HasPrefix(request, http.MethodGet) || strings.Contains(request, "/events") ||
+			strings.HasSuffix(request, "/rollouts/checkout/status"), request)
+	}
+	require.Equal(t, before.Status.StableRevision, a.rollout().Status.StableRevision)
+}
+
+func TestFieldsThatTheEngineDoesNotKnowReachThePodsAndNoDefaultIsAddedToTheTemplate(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.services()
+	a.route()
+	a.engine()
+	a.apply(strings.Replace(a.manifest("v1"), "    spec:\n      containers:", "    spec:\n      notKnownYet: {a: [1, 2]}\n      containers:", 1))
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	var template map[string]any
+	require.NoError(t, json.Unmarshal(a.rollout().Spec.Template.Raw(), &template))
+	require.Equal(t, map[string]any{"a": []any{1.0, 2.0}}, template["spec"].(map[string]any)["notKnownYet"])
+	require.NotContains(t, template["spec"], "restartPolicy")
+}
+
+func TestDeletingTheRolloutLeavesRoutesAndServicesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	a, _ := installed(t)
+	a.strategy = usualStrategy + "\n      - pause: {}"
+	a.release("v2")
+	a.waitPhase(v1alpha1.PhasePaused)
+	route := a.httpRoute()
+	stable, err := cluster.kubernetes.CoreV1().Services(a.namespace).Get(t.Context(), "checkout-stable", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.NoError(t, cluster.rollouts.Rollouts(a.namespace).Delete(t.Context(), "checkout", metav1.DeleteOptions{}))
+	eventually(t, "its ReplicaSets to be collected", func() (bool, string) {
+		sets, err := cluster.kubernetes.AppsV1().ReplicaSets(a.namespace).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		return len(sets.Items) == 0, "they are there"
+	})
+	require.Equal(t, route.Spec, a.httpRoute().Spec)
+	after, err := cluster.kubernetes.CoreV1().Services(a.namespace).Get(t.Context(), "checkout-stable", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, stable.Spec.Selector, after.Spec.Selector)
+}
+
+func TestAStandbyTakesOverWhenTheLeaderIsKilled(t *testing.T) {
+	t.Parallel()
+	a, leader := installed(t)
+	a.engine()
+	before := a.received()
+	a.release("v2")
+	a.waitFor("the release to be under way", func(r *v1alpha1.Rollout) bool { return r.Status.Traffic.CanaryWeight > 0 })
+	leader.kill()
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	require.Zero(t, a.failedSince(before))
+}
