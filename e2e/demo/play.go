@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/watch"
@@ -52,8 +53,8 @@ type play struct {
 	rollout  *v1alpha1.Rollout
 	got      received
 	versions map[string]string
-	// scene is what was last shown.
-	scene picture.Scene
+	// scene is what was last shown, told the one that events were last made of.
+	scene, told picture.Scene
 	// sampled is when the history of the scene last grew.
 	sampled time.Time
 }
@@ -109,6 +110,7 @@ func (p *play) install(ctx context.Context) error {
 // begin turns the picture to the release at a position.
 func (p *play) begin(index int) {
 	p.scene.Current = index
+	p.scene.Releases = slices.Clone(p.scene.Releases)
 	p.scene.Releases[index].Outcome = picture.Running
 	p.scene.History = nil
 	r := p.scene.Releases[index]
@@ -147,16 +149,9 @@ func (p *play) release(ctx context.Context, r release) (result, error) {
 
 // end shows the outcome of the current release.
 func (p *play) end(outcome picture.Outcome) {
-	// A copy, so that the last scene can still be compared with.
-	releases := append([]picture.Release(nil), p.scene.Releases...)
-	releases[p.scene.Current].Outcome = outcome
-	changed := p.scene
-	changed.Releases = releases
-	for _, text := range picture.Changes(p.scene, changed) {
-		p.tell("%s", text)
-	}
-	p.scene.Releases = releases
-	p.display.show(p.scene)
+	p.scene.Releases = slices.Clone(p.scene.Releases) // Scenes of before keep theirs, to be compared with.
+	p.scene.Releases[p.scene.Current].Outcome = outcome
+	p.narrate()
 }
 
 // prove waits for more answers: all of a version that was promoted, none of one that was taken back.
@@ -215,6 +210,8 @@ func (p *play) until(ctx context.Context, what string, done func() (bool, error)
 				p.rollout = r
 			}
 		case <-ticker.C:
+			// What comes and goes between two ticks is too short for people.
+			p.narrate()
 		}
 		if err := p.refresh(ctx); err != nil {
 			return fmt.Errorf("wait for %s: %w", what, err)
@@ -242,13 +239,17 @@ func (p *play) refresh(ctx context.Context) error {
 		p.sampled = next.Now
 		next.History = append(next.History, p.got.Versions[last.Releases[last.Current].Version].Share)
 	}
-	told := picture.Changes(last, next)
 	p.scene = next
-	for _, text := range told {
-		p.tell("%s", text)
-	}
 	p.display.show(p.scene)
 	return nil
+}
+
+// narrate makes events of what has changed since it was last called.
+func (p *play) narrate() {
+	for _, text := range picture.Changes(p.told, p.scene) {
+		p.tell("%s", text)
+	}
+	p.told = p.scene
 }
 
 // learnVersions finds out which versions new revisions are.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollout-dev/rollout/e2e/demo/picture"
 	"github.com/rollout-dev/rollout/rollout"
@@ -15,11 +16,7 @@ func sceneOf(r *v1alpha1.Rollout, versions map[string]string, got received) pict
 	if r == nil {
 		return scene
 	}
-	if r.Status.ObservedGeneration == r.Generation {
-		scene.Phase, scene.Message = string(r.Status.Phase), r.Status.Message
-	} else if r.Status.ObservedGeneration > 0 {
-		scene.Phase, scene.Message = string(r.Status.Phase), "the controller has not seen the last change yet"
-	}
+	scene.Phase, scene.Message = string(r.Status.Phase), named(r.Status.Message, versions)
 	for _, revision := range r.Status.Revisions {
 		version := versions[revision.Hash]
 		given := given(r, revision)
@@ -34,6 +31,14 @@ func sceneOf(r *v1alpha1.Rollout, versions map[string]string, got received) pict
 	}
 	scene.Metrics, scene.Plan = metricsOf(r), planOf(r)
 	return scene
+}
+
+// named says the versions instead of the hashes of revisions, as people think of them.
+func named(message string, versions map[string]string) string {
+	for hash, version := range versions {
+		message = strings.ReplaceAll(message, hash, version)
+	}
+	return message
 }
 
 func requestsOf(got received) picture.Requests {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -65,16 +66,21 @@ Lost: requests that no version of the application answered.
 
 // next is what to try after the demo.
 func next(tier string) string {
+	hints := [][2]string{
+		{"make cluster-up TIER=kind", "a cluster of your own; make cluster-down removes it"},
+		{"export KUBECONFIG=$(bin/cluster kubeconfig --name dev)", ""},
+		{"make image && bin/cluster load --name dev dist/rollout-controller.tar", ""},
+		{"make install PROMETHEUS=" + prometheusInCluster, "the engine, in it or wherever KUBECONFIG points"},
+		{"bin/rollout get NAME -w", "a release as it happens; also list, status, promote, abort, retry"},
+		{"docs/architecture.md", "how it works"},
+	}
+	if tier == sandboxTier {
+		hints = slices.Insert(hints, 0, [2]string{"make demo CLUSTER=kind", "the same with real pods behind a real gateway"})
+	}
 	var out strings.Builder
 	fmt.Fprintln(&out, "\nWhat to try next:")
-	table := tabwriter.NewWriter(&out, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(table, "  make cluster-up TIER=kind\ta cluster of your own to try things in; make cluster-down removes it")
-	fmt.Fprintln(table, "  make install\tthe engine, where your kubeconfig points")
-	fmt.Fprintln(table, "  bin/rollout get NAME -w\ta release as it happens; also: list, status, promote, abort, retry")
-	if tier == sandboxTier {
-		fmt.Fprintln(table, "  make demo CLUSTER=kind\tthe same with real pods behind a real gateway")
+	for _, hint := range hints {
+		fmt.Fprintf(&out, "  %s\n", strings.TrimSpace(fmt.Sprintf("%-64s  %s", hint[0], hint[1])))
 	}
-	fmt.Fprintln(table, "  docs/architecture.md\thow it works")
-	_ = table.Flush() // A strings.Builder takes everything.
 	return out.String()
 }

@@ -12,17 +12,17 @@ func Changes(before, after Scene) []string {
 	var told []string
 	say := func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
 
-	if before.Phase != after.Phase || before.Message != after.Message {
-		say("%s: %s", after.Phase, after.Message)
-	}
-	if given := splitGiven(after); given != splitGiven(before) && given != "" {
-		say("traffic given: %s", given)
-	}
 	for _, m := range after.Metrics {
 		old := metricOf(before, m.Name)
 		if m.Verdict != old.Verdict && m.Verdict != "" {
 			say("%s: %s", m.Name, verdictWords(m))
 		}
+	}
+	if before.Phase != after.Phase || before.Message != after.Message {
+		say("%s: %s", after.Phase, after.Message)
+	}
+	if given := splitGiven(after); given != splitGiven(before) && given != "" {
+		say("traffic given: %s", given)
 	}
 	if after.Requests.Lost > before.Requests.Lost {
 		say("%d requests lost, %d so far", after.Requests.Lost-before.Requests.Lost, after.Requests.Lost)
