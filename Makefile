@@ -44,12 +44,16 @@ uninstall: ## Remove the engine again; Rollouts and their pods stay
 
 .PHONY: test
 test: generate-check lint bin ## Everything but end to end: generated code, lint, unit, simulator, integration (TESTFLAGS=-race)
-	go test -tags integration -parallel 8 -timeout 20m $(TESTFLAGS) ./...
+	bin/cluster build --tier sandbox
+	go test -timeout 20m $(TESTFLAGS) ./...
 	cd e2e/cluster && go test -timeout 20m $(TESTFLAGS) ./...
+	go test -tags integration -parallel 8 -timeout 20m -count 1 -v $(TESTFLAGS) ./e2e/sandbox
 
+# One package at a time: only then does go test show what happens while it happens.
 .PHONY: e2e
 e2e: bin ## End to end with real pods in kind
-	go test -tags e2e -timeout 45m -count 1 -v $(TESTFLAGS) ./e2e/...
+	bin/cluster build --tier kind
+	go test -tags e2e -p 1 -timeout 45m -count 1 -v $(TESTFLAGS) ./e2e/release
 
 .PHONY: sim
 sim: ## Simulate many histories of releases with faults (SEEDS=10000, FRESH=1 for new ones)

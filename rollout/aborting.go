@@ -54,7 +54,7 @@ func (d *decision) aborted() {
 		d.end()
 		return
 	}
-	unnamed := d.converge() || !d.o.Spec.Routed || d.o.Canary.Missing && d.pointsTo(d.next.Ledger.Stable, d.next.Stable)
+	unnamed := d.converge() || d.o.Canary.Missing && d.pointsTo(d.next.Ledger.Stable, d.next.Stable)
 	w := d.o.workload(release.Revision)
 	if w.Replicas > 0 && unnamed && d.reached(release.AbortedAt.Add(d.o.Spec.AbortScaleDownDelay)) {
 		d.shrink = append(d.shrink, Scale{Revision: release.Revision, Why: "the revision was taken back"})

@@ -41,12 +41,15 @@ func (d *decision) describeIdle(quiet bool) {
 	}
 }
 
-// watchHandover calls for a person when handing over takes too long. There is no release to take back, so the engine
-// goes on trying.
+// watchHandover calls for a person when handing over waits for somebody else for too long. There is no release to take
+// back, so the engine goes on trying.
 func (d *decision) watchHandover() {
+	if d.plan.Report.Reason != "HandingOver" || d.movesTraffic() || len(d.shrink) > 0 || !d.plan.Wake.IsZero() {
+		return
+	}
 	l := d.next.Ledger
 	changed := slices.MaxFunc([]time.Time{l.Since, l.Stable.Since, l.Canary.Since}, time.Time.Compare)
-	if d.plan.Report.Reason == "HandingOver" && d.reached(changed.Add(d.o.Spec.ProgressDeadline)) {
+	if d.reached(changed.Add(d.o.Spec.ProgressDeadline)) {
 		d.stall("HandoverOverdue", "%s; nothing has moved for %s (progressDeadlineSeconds): look at the Services, the routes and the pods of revision %s",
 			d.plan.Report.Message, short(d.o.Spec.ProgressDeadline), d.next.Stable)
 	}
@@ -74,14 +77,21 @@ func (d *decision) converge() bool {
 		d.returnToStable("stable serves everything")
 		return false
 	}
-	settled := d.pointsTo(d.next.Ledger.Stable, stable) && d.pointsTo(d.next.Ledger.Canary, stable) && d.drained(0)
-	if settled {
+	return d.handedOver()
+}
+
+// handedOver says whether the Services and the router have followed, and then removes what nobody names any more.
+func (d *decision) handedOver() bool {
+	stable := d.next.Stable
+	if d.pointsTo(d.next.Ledger.Stable, stable) && d.pointsTo(d.next.Ledger.Canary, stable) && d.drained(0) {
 		d.removeOthers()
-	} else if d.next.Release == nil {
+		return len(d.shrink) == 0
+	}
+	if d.next.Release == nil {
 		d.report(Progressing, "HandingOver", "revision %s is stable; waiting until the Services and the router follow%s",
 			stable, d.waitingForRouter())
 	}
-	return settled && len(d.shrink) == 0
+	return false
 }
 
 // adoptStable points the stable backend at stable. After a promotion that backend still points at the revision before,
@@ -92,12 +102,14 @@ func (d *decision) adoptStable() {
 		stable, d.o.Stable.Name, d.waitingForRouter())
 	available := d.o.workload(stable).Available
 	enough := available >= d.o.Spec.Replicas
-	unadopted := d.o.Stable.Revision == "" && enough
-	useless := dead(d.o.Stable) && available > 0
 	switch {
-	case unadopted || useless || d.drained(100):
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "it has no traffic, selects every revision or reaches none"})
-	case d.o.Canary.Revision == stable && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
+	case d.o.Stable.Revision == "" && enough:
+		d.act(Point{Backend: StableRole, Revision: stable, Why: "it selects the pods of every revision"})
+	case dead(d.o.Stable) && available > 0:
+		d.act(Point{Backend: StableRole, Revision: stable, Why: "it reaches no ready pod"})
+	case d.drained(100):
+		d.act(Point{Backend: StableRole, Revision: stable, Why: "it has no traffic"})
+	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
 	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
@@ -105,10 +117,12 @@ func (d *decision) adoptStable() {
 	}
 }
 
-// freeToPoint says whether what a backend points at may change: it is drained, or selects no revision in particular, or
-// reaches nothing anyway. empty is the canary's share at which this backend has nothing.
+// freeToPoint says whether a backend may be pointed at stable: it is drained, or reaches nothing anyway, or selects no
+// revision in particular, and so pods of stable too, of which there are some. empty is the canary's share at which this
+// backend has nothing.
 func (d *decision) freeToPoint(b Backend, empty int) bool {
-	return !b.Missing && (b.Revision == "" || dead(b) || d.drained(empty))
+	narrowed := b.Revision == "" && d.o.workload(d.next.Stable).Available > 0
+	return !b.Missing && (narrowed || dead(b) || d.drained(empty))
 }
 
 // returnToStable gives the stable backend everything as soon as it can serve. It is the one way back, for abort,

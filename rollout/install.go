@@ -19,6 +19,7 @@ func (d *decision) install() {
 func (d *decision) installing() {
 	release, target := d.next.Release, d.o.Spec.Target
 	if target != release.Revision && target != "" && d.o.blocking(false) == nil {
+		d.event("ReleaseStarted", "installing revision %s, the first one, instead of revision %s", target, release.Revision)
 		d.begin(target, Installing)
 		d.report(Progressing, "Installing", "installing revision %s, the first one", target)
 		return

@@ -83,6 +83,8 @@ func CapacityBeforeTraffic(w Write) error {
 		return nil
 	}
 	switch a := w.Action.(type) {
+	case nil:
+		return w.promoted()
 	case Shift:
 	case Point:
 		if b := w.Before.backend(a.Backend); b.Written > 0 && !b.Missing && a.Revision != w.Before.Status.Stable {
@@ -96,6 +98,15 @@ func CapacityBeforeTraffic(w Write) error {
 		return err
 	}
 	return w.raised("stable", w.Before.Stable, w.After.Stable, w.Before.Canary)
+}
+
+// promoted: what becomes stable serves everything already.
+func (w Write) promoted() error {
+	before, after, need := w.Before.Status.Stable, w.After.Status.Stable, w.Decided.Spec.Replicas
+	if have := w.Before.Canary.Listed[after]; w.Decided.Spec.Routed && before != after && before != "" && have < need {
+		return fmt.Errorf("revision %s becomes stable with %d of %d endpoints", after, have, need)
+	}
+	return nil
 }
 
 func (w Write) raised(role string, before, after, other Exposure) error {

@@ -21,6 +21,6 @@ func (d *decision) promoting() {
 	}
 	d.next.Stable = release.Revision
 	d.event("Promoted", "revision %s is stable", release.Revision)
-	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to the stable backend", release.Revision)
+	d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", release.Revision)
 	d.end()
 }

@@ -15,10 +15,14 @@ func (d *decision) stall(reason, format string, args ...any) {
 func (d *decision) reportProblems() {
 	r := &d.plan.Report
 	r.Available = d.available()
-	if len(d.o.Problems) == 0 || r.Stalled {
+	if len(d.o.Problems) == 0 {
 		return
 	}
 	problem := d.o.Problems[0]
+	if r.Stalled {
+		r.StalledMessage += "; besides, " + problem.Message
+		return
+	}
 	r.Stalled, r.StalledReason, r.StalledMessage = true, problem.Reason, problem.Message
 	switch {
 	case r.State == Healthy:

@@ -48,8 +48,8 @@ func (d *decision) giveByPods(weight int) bool {
 // convergeByPods replaces every other revision by stable, within surge and unavailability.
 func (d *decision) convergeByPods() bool {
 	want := map[Revision]int{d.next.Stable: d.o.Spec.Replicas}
-	if release := d.next.Release; release != nil {
-		// A revision that was taken back keeps its pods until they are removed for good.
+	if release := d.next.Release; release != nil && !d.reached(release.AbortedAt.Add(d.o.Spec.AbortScaleDownDelay)) {
+		// A revision that was taken back keeps its pods for a while.
 		want[release.Revision] = d.o.workload(release.Revision).Replicas
 	}
 	return d.roll(want, "stable serves everything")

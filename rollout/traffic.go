@@ -58,6 +58,11 @@ func (d *decision) raise(weight int) {
 	release := d.next.Release
 	need := podsFor(weight, d.o.Spec.Replicas)
 	if !d.capable(weight) {
+		if !release.Capacity.Since.IsZero() {
+			d.report(Progressing, "WaitingForCapacity", "%s: enough endpoints of revision %s are ready for canary weight %d; waiting %s until every gateway knows them",
+				d.position(), release.Revision, weight, short(d.o.Spec.Settle))
+			return
+		}
 		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready for canary weight %d",
 			d.position(), d.o.Canary.Ready(release.Revision), need, release.Revision, weight)
 		return
@@ -74,8 +79,17 @@ func (d *decision) raise(weight int) {
 	}
 }
 
-// arrived says whether the weight has settled, and if it hasn't why.
+// arrived says whether the canary carries the weight: its endpoints are ready and the share has settled. Somebody else may
+// have set the weight before there was any pod.
 func (d *decision) arrived(weight int) bool {
+	release, need := d.next.Release, podsFor(weight, d.o.Spec.Replicas)
+	// What has been reached has to be reached anew should it be lost.
+	release.Capacity = Capacity{}
+	if ready := d.o.Canary.Ready(release.Revision); ready < need {
+		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready at canary weight %d",
+			d.position(), ready, need, release.Revision, weight)
+		return false
+	}
 	if d.settled(weight) {
 		return true
 	}

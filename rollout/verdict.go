@@ -70,8 +70,8 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 	d.patient = true
 	position := fmt.Sprintf(format, args...)
 	if d.reached(d.next.Ledger.Since.Add(d.o.Spec.ProgressDeadline)) {
-		d.report(Waiting, "Held", "%s: no verdict for %s: %s; rollout promote goes on without one, rollout abort takes the release back",
-			position, short(d.o.Now.Sub(d.next.Ledger.Since)), c.Reason)
+		d.report(Waiting, "Held", "%s: no verdict since %s: %s; rollout promote goes on without one, rollout abort takes the release back",
+			position, d.next.Ledger.Since.UTC().Format("15:04:05"), c.Reason)
 		return false
 	}
 	d.report(Progressing, "WaitingForVerdict", "%s: %s", position, c.Reason)

@@ -51,7 +51,7 @@ traffic that follows the routes. The kind tier runs real pods behind a real gate
 		},
 	}
 	tiers := tiers(drivers)
-	root.AddCommand(newUp(tiers), newDown(tiers), newStatus(tiers), newList(), newKubeconfig(), newGateway())
+	root.AddCommand(newUp(tiers), newDown(tiers), newStatus(tiers), newList(), newKubeconfig(), newBuild(), newGateway())
 	root.AddCommand(kind.Commands()...)
 	root.AddCommand(image.Commands()...)
 	return root

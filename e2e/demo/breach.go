@@ -27,14 +27,14 @@ func newHistory(address string) (history, error) {
 	return history{api: prometheusv1.NewAPI(client)}, nil
 }
 
-// breach is when Prometheus had scraped enough for the release's analysis to fail: it evaluates the metrics of the
-// Rollout as the engine does, at the time of every scrape until a moment.
-func (h history) breach(ctx context.Context, r *v1alpha1.Rollout, until time.Time) (time.Time, error) {
-	exposed := r.Status.Release.ExposedAt
-	if exposed == nil {
-		return time.Time{}, errors.New("the release had no traffic")
+// breach is when Prometheus had scraped enough for the release's analysis to fail. It evaluates the metrics of the Rollout
+// as the engine does, at the time of every scrape until the engine found out.
+func (h history) breach(ctx context.Context, r *v1alpha1.Rollout) (time.Time, error) {
+	exposed, found := r.Status.Release.ExposedAt, foundAt(r.Status.Release)
+	if exposed == nil || found.IsZero() {
+		return time.Time{}, errors.New("its status names no failed metric")
 	}
-	scrapes, err := h.scrapes(ctx, exposed.Time, until)
+	scrapes, err := h.scrapes(ctx, exposed.Time, found)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -46,7 +46,22 @@ func (h history) breach(ctx context.Context, r *v1alpha1.Rollout, until time.Tim
 			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("none of the %d scrapes between %s and %s shows it", len(scrapes), exposed.Format(time.TimeOnly), until.Format(time.TimeOnly))
+	if len(scrapes) == 0 {
+		return time.Time{}, fmt.Errorf("there is no scrape between %s and %s", exposed.Format(time.TimeOnly), found.Format(time.TimeOnly))
+	}
+	// A window that begins between two scrapes can hold one sample less at the scrape itself than a moment later. The
+	// engine can't have seen more than the last scrape before its question.
+	return scrapes[len(scrapes)-1], nil
+}
+
+// foundAt is when the engine asked for the metric that failed; zero if none did.
+func foundAt(release *v1alpha1.Release) time.Time {
+	for _, m := range release.Metrics {
+		if m.Verdict == string(analysis.Fail) && m.MeasuredAt != nil {
+			return m.MeasuredAt.Time
+		}
+	}
+	return time.Time{}
 }
 
 // scrapes are the times at which the gateway was scraped.

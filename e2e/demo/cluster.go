@@ -117,20 +117,22 @@ func (c *cluster) run(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// down ends the cluster. If its own process doesn't do that properly, another one cleans up behind it.
+// down ends the cluster. If its own process doesn't do that properly, as it does when its start is interrupted, another
+// one cleans up behind it.
 func (c *cluster) down() error {
 	if c.process == nil {
 		return nil
 	}
-	c.progress.mute(false)
+	fmt.Println("\nTaking the cluster down")
+	c.progress.mute(true)
 	err := c.process.stop(downLimit)
-	if err == nil {
-		return nil
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), downLimit)
+		defer cancel()
+		if again := c.run(ctx, "down", "--name", c.name); again != nil {
+			return errors.Join(fmt.Errorf("take the cluster down: %w", err), again)
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
-	defer cancel()
-	if again := c.run(ctx, "down", "--name", c.name); again != nil {
-		return errors.Join(fmt.Errorf("take the cluster down: %w", err), again)
-	}
+	fmt.Println("It is gone, with everything that ran in it")
 	return nil
 }

@@ -74,12 +74,7 @@ func run(ctx context.Context, tier string) (err error) {
 		tier: tier, name: fmt.Sprintf("demo-%04x", rand.N(1<<16)),
 		program: filepath.Join(programs, "cluster"), progress: &progress{out: os.Stderr},
 	}
-	defer func() {
-		if c.process != nil {
-			fmt.Println("\nTaking the cluster down")
-		}
-		err = errors.Join(err, c.down())
-	}()
+	defer func() { err = errors.Join(err, c.down()) }()
 	if err := c.up(ctx); err != nil {
 		return err
 	}
@@ -119,12 +114,16 @@ func perform(ctx context.Context, c *cluster, programs, dir string) (err error) 
 	if err != nil {
 		return fmt.Errorf("%w\n\n%s", err, explain(ctx, c, stage, programs))
 	}
-	summarize(os.Stdout, c.tier, results)
+	summarize(os.Stdout, results)
 	var broken []error
 	for _, r := range results {
 		broken = append(broken, r.check())
 	}
-	return errors.Join(broken...)
+	if err := errors.Join(broken...); err != nil {
+		return err
+	}
+	fmt.Print("\nAs promised: the good version was promoted, the bad ones were taken back, and no request was lost.\n", next(c.tier))
+	return nil
 }
 
 func install(ctx context.Context, a *app) error {
@@ -148,7 +147,7 @@ func install(ctx context.Context, a *app) error {
 func explain(ctx context.Context, c *cluster, s stage, programs string) string {
 	ctx, cancel := context.WithTimeout(ctx, reportLimit)
 	defer cancel()
-	picture, err := exec.CommandContext(ctx, filepath.Join(programs, "rollout"),
+	picture, err := exec.CommandContext(ctx, filepath.Join(programs, "rollout"), //nolint:gosec // ROLLOUT_BIN is meant to say what runs.
 		"--kubeconfig", c.kubeconfig, "--namespace", namespace, "get", appName).CombinedOutput()
 	if err != nil {
 		picture = append(picture, err.Error()...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,8 +35,8 @@ type release struct {
 func releases() []release {
 	return []release{
 		{version{"v2", "0", "20ms"}, "a good version", picture.Promoted},
-		{version{"v3", "0.2", "20ms"}, "answers 20% of its requests with errors", picture.TakenBack},
-		{version{"v4", "0", "800ms"}, "takes 800ms for an answer", picture.TakenBack},
+		{version{"v3", "0.3", "20ms"}, "answers 30% with errors", picture.TakenBack},
+		{version{"v4", "0", "800ms"}, "takes 800ms to answer", picture.TakenBack},
 	}
 }
 
@@ -140,7 +141,7 @@ func (p *play) release(ctx context.Context, r release) (result, error) {
 	out.served, out.errors, out.last, out.lost = answered.Requests, answered.Errors, answered.Last, p.got.Lost-before.Lost
 	if out.outcome == picture.TakenBack {
 		var err error
-		if out.breach, err = p.history.breach(ctx, ended, time.Now()); err != nil {
+		if out.breach, err = p.history.breach(ctx, ended); err != nil {
 			return out, fmt.Errorf("find the first scrape that shows that %s is bad: %w", r.Version, err)
 		}
 	}
@@ -197,29 +198,41 @@ func (p *play) until(ctx context.Context, what string, done func() (bool, error)
 	ticker := time.NewTicker(frame)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
-		case <-p.app.stage.broken():
-			return fmt.Errorf("wait for %s: the controller has ended by itself", what)
-		case event, open := <-p.events:
-			if !open {
-				return fmt.Errorf("wait for %s: the watch of the Rollout has ended: %w", what, context.Cause(ctx))
-			}
-			if r, is := event.Object.(*v1alpha1.Rollout); is && r.Name == appName {
-				p.rollout = r
-			}
-		case <-ticker.C:
-			// What comes and goes between two ticks is too short for people.
-			p.narrate()
+		err := p.hear(ctx, ticker.C)
+		if err == nil {
+			err = p.refresh(ctx)
 		}
-		if err := p.refresh(ctx); err != nil {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx) // Whatever failed was only cut short.
+		}
+		if err != nil {
 			return fmt.Errorf("wait for %s: %w", what, err)
 		}
 		if finished, err := done(); finished || err != nil {
 			return err
 		}
 	}
+}
+
+// hear waits for the next thing to show.
+func (p *play) hear(ctx context.Context, tick <-chan time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.app.stage.broken():
+		return errors.New("the controller has ended by itself")
+	case event, open := <-p.events:
+		if !open {
+			return errors.New("the watch of the Rollout has ended")
+		}
+		if r, is := event.Object.(*v1alpha1.Rollout); is && r.Name == appName {
+			p.rollout = r
+		}
+	case <-tick:
+		// What comes and goes between two ticks is too short for people.
+		p.narrate()
+	}
+	return nil
 }
 
 // refresh asks the clients what they received, and shows everything.

@@ -41,11 +41,11 @@ func (r result) check() error {
 	return errors.Join(broken...)
 }
 
-// summarize tells how all releases went and what to do next.
-func summarize(out io.Writer, tier string, results []result) {
+// summarize tells how all releases went.
+func summarize(out io.Writer, results []result) {
 	fmt.Fprintln(out)
 	table := tabwriter.NewWriter(out, 0, 8, 3, ' ', 0)
-	fmt.Fprintln(table, "RELEASE\t\tRESULT\tDURATION\tREQUESTS SERVED\tBREACH TO ZERO SHARE\tLOST REQUESTS")
+	fmt.Fprintln(table, "RELEASE\tRESULT\tDURATION\tSERVED\tBREACH TO ZERO\tLOST")
 	for _, r := range results {
 		served, exposure := fmt.Sprint(r.served), "-"
 		if r.errors > 0 {
@@ -54,14 +54,13 @@ func summarize(out io.Writer, tier string, results []result) {
 		if r.outcome == picture.TakenBack {
 			exposure = r.exposure().Round(10 * time.Millisecond).String()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\n",
+		fmt.Fprintf(table, "%s  %s\t%s\t%s\t%s\t%s\t%d\n",
 			r.Version, r.title, r.outcome, r.took.Round(100*time.Millisecond), served, exposure, r.lost)
 	}
 	_ = table.Flush() // It fails if writing to out does, from which nothing follows.
-	fmt.Fprint(out, `
-Breach: the first scrape of Prometheus that shows it. Zero share: the last request that a client sent to the version.
-Lost: requests that no version of the application answered.
-`, next(tier))
+	fmt.Fprintln(out, `
+Served: requests that clients sent to the version. Breach to zero: from the first scrape of Prometheus that
+shows how bad it is to the last request that a client sent to it. Lost: requests that nobody answered.`)
 }
 
 // next is what to try after the demo.

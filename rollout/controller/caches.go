@@ -126,6 +126,15 @@ func (c *Caches) routeWanted(kind string) bool {
 	return false
 }
 
+// claimants are the Rollouts that name one of the Services that r names, r included.
+func (c *Caches) claimants(r *v1alpha1.Rollout) []*v1alpha1.Rollout {
+	var all []*v1alpha1.Rollout
+	for _, service := range indexServices(r) {
+		all = append(all, c.Rollouts.ByIndex(byService, service)...)
+	}
+	return all
+}
+
 func (c *Caches) rolloutsIn(namespace string) []*v1alpha1.Rollout {
 	return c.Rollouts.ByIndex(byNamespace, namespace)
 }
@@ -167,14 +176,21 @@ type managedSets struct {
 
 // List adds the label to what is asked for.
 func (m managedSets) List(ctx context.Context, opts metav1.ListOptions) (*appsv1.ReplicaSetList, error) {
-	opts.LabelSelector = ManagedLabel + "=true"
+	opts.LabelSelector = managedAnd(opts.LabelSelector)
 	return m.sets.List(ctx, opts)
 }
 
 // Watch adds the label to what is asked for.
 func (m managedSets) Watch(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-	opts.LabelSelector = ManagedLabel + "=true"
+	opts.LabelSelector = managedAnd(opts.LabelSelector)
 	return m.sets.Watch(ctx, opts)
+}
+
+func managedAnd(selector string) string {
+	if selector == "" {
+		return ManagedLabel + "=true"
+	}
+	return ManagedLabel + "=true," + selector
 }
 
 func indexNamespace(r *v1alpha1.Rollout) []string { return []string{r.Namespace} }

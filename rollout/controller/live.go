@@ -29,8 +29,9 @@ func (l liveReader) rollout(ctx context.Context, key engine.Key) (*v1alpha1.Roll
 }
 
 func (l liveReader) workloads(ctx context.Context, owner *v1alpha1.Rollout) ([]*appsv1.ReplicaSet, error) {
-	// The Rollout's own selector narrows the list to about its own ReplicaSets; who owns them decides.
-	list, err := managedSets{l.c.Kubernetes.AppsV1().ReplicaSets(owner.Namespace)}.List(ctx, metav1.ListOptions{})
+	// The selector narrows the list to about the Rollout's own; the owner reference decides.
+	selector := metav1.FormatLabelSelector(&owner.Spec.Selector)
+	list, err := managedSets{l.c.Kubernetes.AppsV1().ReplicaSets(owner.Namespace)}.List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
 	}

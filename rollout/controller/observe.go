@@ -51,7 +51,7 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 	if err := c.observeWorkloads(ctx, from, w); err != nil {
 		return nil, err
 	}
-	w.other = claimedBy(object, c.Caches.rolloutsIn(key.Namespace))
+	w.other = claimedBy(object, c.Caches.claimants(object))
 	resolved := c.resolve(w)
 	w.observed.Spec = resolved.spec
 	w.observed.Problems = resolved.problems

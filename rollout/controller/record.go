@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -90,7 +91,7 @@ func (c *Controller) tell(w *world, plan rollout.Plan, failed error) {
 		log.Info(event.Message, zap.String("reason", event.Reason))
 		c.Events.Event(w.object, kind, event.Reason, event.Message)
 	}
-	c.tellStalled(w, plan.Report, failed)
+	c.tellStalled(w, plan, failed)
 	if failed == nil {
 		c.tellActions(w, plan.Actions)
 	}
@@ -110,9 +111,10 @@ func (c *Controller) tellActions(w *world, actions []rollout.Action) {
 	}
 }
 
-// tellStalled makes an event when something begins to stand in the way, or something else does than before.
-func (c *Controller) tellStalled(w *world, r rollout.Report, failed error) {
-	reason, message := r.StalledReason, r.StalledMessage
+// tellStalled makes an event when something begins to stand in the way, or something else does than before, unless the plan
+// has just told it.
+func (c *Controller) tellStalled(w *world, plan rollout.Plan, failed error) {
+	reason, message := plan.Report.StalledReason, plan.Report.StalledMessage
 	if failed != nil {
 		reason, message = reasonWriteFailed, failed.Error()
 	}
@@ -120,7 +122,9 @@ func (c *Controller) tellStalled(w *world, r rollout.Report, failed error) {
 		return
 	}
 	before := meta.FindStatusCondition(w.object.Status.Conditions, v1alpha1.ConditionStalled)
-	if before != nil && before.Status == metav1.ConditionTrue && before.Message == message {
+	known := before != nil && before.Status == metav1.ConditionTrue && before.Message == message
+	told := slices.ContainsFunc(plan.Events, func(e rollout.Event) bool { return e.Warning })
+	if known || told {
 		return
 	}
 	c.Events.Event(w.object, corev1.EventTypeWarning, reason, message)

@@ -85,7 +85,7 @@ func (c *Cluster) writeStatus(p *process) bool {
 		return false
 	}
 	before, after := current.status, p.pass.plan.Status
-	c.store.editRollout(func(o *object) { o.status = after })
+	c.store.editRollout(func(o *object) { o.status, o.report = after, p.pass.plan.Report })
 	if answer := after.Answer; answer.ID != before.Answer.ID && answer.Accepted && after.Release != nil {
 		watching := before.Release != nil && before.Release.Phase == rollout.Promoting
 		if answer.Verb == rollout.PromoteFull || answer.Verb == rollout.Promote && watching {

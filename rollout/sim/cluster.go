@@ -25,9 +25,12 @@ type Settings struct {
 	Guards Guards
 	// Decide is what decides, rollout.Decide if nil.
 	Decide func(rollout.Observed) rollout.Plan
-	// Trace is told what happens, one line at a time; nil for nobody.
-	Trace func(line string)
+	// Trace is told what happens; nil for nobody.
+	Trace Trace
 }
+
+// Trace is told what happens: how long after the beginning, to whom or by whom, and what.
+type Trace func(after time.Duration, who, what string)
 
 // Quality is what a revision is like.
 type Quality struct {
@@ -97,14 +100,22 @@ func New(s Settings) *Cluster {
 		c.store.routes[0][i] = route{version: c.store.nextVersion(), generation: 1, accepted: 1}
 	}
 	c.data = newDataPlane(services, s.Routes)
-	c.tickSets()
-	c.tickSlices()
-	c.now = c.now.Add(time.Hour)
-	c.tickSets()
-	c.tickSlices()
-	c.processes = []*process{newProcess("a", c.store.head()), newProcess("b", c.store.head())}
+	c.warmUp()
+	c.processes = []*process{newProcess("engine", c.store.head()), newProcess("engine2", c.store.head())}
 	c.processes[0].running = true
 	return c
+}
+
+// warmUp lets the pods that are there from the beginning become available, untold.
+func (c *Cluster) warmUp() {
+	trace := c.settings.Trace
+	c.settings.Trace = nil
+	c.now = epoch.Add(-time.Hour)
+	for !c.now.After(epoch) {
+		c.Environment()
+		c.now = c.now.Add(time.Hour)
+	}
+	c.now, c.settings.Trace = epoch, trace
 }
 
 // install makes the target stable before anything is recorded.
@@ -118,9 +129,6 @@ func (c *Cluster) install(spec rollout.Spec, services *[backends]service) {
 
 // Now is the true time.
 func (c *Cluster) Now() time.Time { return c.now }
-
-// Advance lets time pass.
-func (c *Cluster) Advance(d time.Duration) { c.now = c.now.Add(d) }
 
 // SetQuality says what a revision is like, before it starts. By default pods start at once and metrics pass.
 func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[revision] = q }
@@ -144,6 +152,12 @@ func (c *Cluster) Ask(r rollout.Request) {
 // Status is what the API server has.
 func (c *Cluster) Status() rollout.Status { return c.store.rollouts.last().status }
 
+// Report is what the status says in words.
+func (c *Cluster) Report() rollout.Report { return c.store.rollouts.last().report }
+
+// Violations are the invariants that have not held so far.
+func (c *Cluster) Violations() []Violation { return c.violations }
+
 // EditRoute makes somebody else set the canary's share in a route; a negative share deletes the route, and any other
 // brings it back.
 func (c *Cluster) EditRoute(i, share int) {
@@ -163,7 +177,7 @@ func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
 	}
 	c.store.editService(i, func(s *service) { s.missing, s.revision = false, revision })
 	c.data.point(i, revision, c.now, c.settings)
-	c.forgetListed(i)
+	c.forgetListed(i, revision)
 }
 
 // DeleteService makes somebody delete a backend.
@@ -172,9 +186,12 @@ func (c *Cluster) DeleteService(role rollout.Role) {
 	c.store.editService(i, func(s *service) { s.missing = true })
 }
 
-// forgetListed begins the endpoints of a backend anew.
-func (c *Cluster) forgetListed(backend int) {
+// forgetListed forgets the endpoints that a backend does not select any more.
+func (c *Cluster) forgetListed(backend int, selected rollout.Revision) {
 	for i := range c.pods {
+		if selected == "" || selected == c.pods[i].revision {
+			continue
+		}
 		for j := range c.pods[i].pods {
 			c.pods[i].pods[j].listed[backend] = time.Time{}
 		}
@@ -215,6 +232,6 @@ func (c *Cluster) ordinal(i int) string {
 // say tells the trace what happened.
 func (c *Cluster) say(who, format string, args ...any) {
 	if c.settings.Trace != nil {
-		c.settings.Trace(fmt.Sprintf("%s  %-8s %s", c.now.Sub(epoch.Add(time.Hour)).Round(time.Millisecond), who, fmt.Sprintf(format, args...)))
+		c.settings.Trace(c.now.Sub(epoch), who, fmt.Sprintf(format, args...))
 	}
 }

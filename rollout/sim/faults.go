@@ -85,6 +85,8 @@ func (h *history) scaleSet() {
 	replicas := h.random.IntN(6)
 	h.store.editSet(revision, func(s *replicaSet) { s.Replicas = replicas })
 	h.say("person", "scales %s to %d", revision, replicas)
+	h.tickSets()
+	h.tickSlices()
 }
 
 // fault lets something break that the engine itself consists of or depends on.
@@ -101,10 +103,6 @@ func (h *history) fault() {
 	case h.jumps:
 		p.offset = time.Duration(h.random.IntN(600)-300) * time.Second
 		h.say(p.name, "its clock is %s off", p.offset)
-	default:
-		d := time.Duration(h.random.IntN(60)) * time.Second
-		p.frozen = h.now.Add(d)
-		h.say(p.name, "is frozen for %s", d)
 	}
 }
 

@@ -23,7 +23,7 @@ type Options struct {
 	// Decide is what decides, rollout.Decide if nil.
 	Decide func(rollout.Observed) rollout.Plan
 	// Trace is told everything that happens; nil for nobody.
-	Trace func(line string)
+	Trace Trace
 }
 
 // DefaultOptions are those of the real controller, and of histories that are long enough for several releases.
@@ -73,19 +73,37 @@ func History(seed uint64, o Options) Result {
 }
 
 func (h *history) result(seed uint64) Result {
-	r := Result{Seed: seed, Violations: h.violations, Seen: map[string]int{}}
-	for _, o := range h.store.rollouts {
-		if release := o.status.Release; release != nil {
-			r.Seen[string(release.Phase)]++
+	return Result{Seed: seed, Violations: h.violations, Seen: h.seen()}
+}
+
+// seen counts the transitions of the status.
+func (h *history) seen() map[string]int {
+	seen := map[string]int{}
+	for i, o := range h.store.rollouts[1:] {
+		before, after := h.store.rollouts[i].status, o.status
+		if before.Stable != after.Stable {
+			seen["promoted"]++
+		}
+		if before.Answer.ID != after.Answer.ID && after.Answer.Accepted {
+			seen["accepted "+string(after.Answer.Verb)]++
+		}
+		switch b, a := before.Release, after.Release; {
+		case a == nil || b != nil && a.Run == b.Run && a.Phase == b.Phase:
+		case a.Phase == rollout.Aborting:
+			seen["aborted by "+string(a.Cause)]++
+		default:
+			seen[string(a.Phase)]++
 		}
 	}
-	return r
+	return seen
 }
 
 // Explain runs the history of a seed once more and returns its last lines.
 func Explain(seed uint64, o Options, lines int) string {
 	var all []string
-	o.Trace = func(line string) { all = append(all, line) }
+	o.Trace = func(after time.Duration, who, what string) {
+		all = append(all, fmt.Sprintf("%9.3fs  %-8s %s", after.Seconds(), who, what))
+	}
 	History(seed, o)
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
@@ -113,7 +131,7 @@ func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }
 
 // step lets some time pass and one thing happen.
 func (h *history) step() {
-	h.Advance(h.pause())
+	h.now = h.now.Add(h.pause())
 	switch n := h.random.IntN(100); {
 	case n < 45:
 		h.controllerStep()
@@ -128,7 +146,7 @@ func (h *history) step() {
 	case n < 97:
 		h.fault()
 	default:
-		h.Advance(time.Duration(h.random.IntN(20)) * time.Second)
+		h.now = h.now.Add(time.Duration(h.random.IntN(20)) * time.Second)
 	}
 }
 
@@ -148,11 +166,25 @@ func (h *history) controllerStep() {
 	}
 	switch {
 	case !p.running || p.frozen.After(h.now):
+	case p.pass != nil && h.oneIn(20) && h.awake() > 1:
+		p.frozen = h.now.Add(time.Duration(h.random.IntN(60)) * time.Second)
+		h.say(p.name, "is frozen for %s", p.frozen.Sub(h.now))
 	case p.pass == nil:
 		h.begin(p)
 	default:
 		h.carryOn(p, h.outcome())
 	}
+}
+
+// awake is how many controllers are running and not frozen.
+func (h *history) awake() int {
+	n := 0
+	for _, p := range h.processes {
+		if p.running && !p.frozen.After(h.now) {
+			n++
+		}
+	}
+	return n
 }
 
 func (h *history) outcome() outcome {
@@ -182,10 +214,10 @@ func (h *history) deliver() {
 	}
 }
 
-// busy says whether a plan is being carried out.
+// busy says whether a plan is being carried out that isn't too old for it.
 func (h *history) busy() bool {
 	for _, p := range h.processes {
-		if p.running && p.pass != nil {
+		if p.running && p.pass != nil && !h.expired(p.pass) {
 			return true
 		}
 	}

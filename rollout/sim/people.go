@@ -29,6 +29,8 @@ func (h *history) drawSettings() Settings {
 	}
 	if s.Spec.Routed {
 		s.Routes = 1 + h.random.IntN(2)
+	} else {
+		s.Spec.Settle, s.Spec.Drain = 0, 0
 	}
 	if h.oneIn(3) {
 		s.MinReady = 2 * time.Second
@@ -132,6 +134,9 @@ func (h *history) request() {
 	r := rollout.Request{ID: fmt.Sprint(h.requests), Verb: verbs[h.random.IntN(len(verbs))], Revision: old.spec.Target}
 	if release := old.status.Release; release != nil {
 		r.Revision, r.Step = release.Revision, release.Step
+		if release.Cause != "" && h.oneIn(2) {
+			r.Verb = rollout.Retry
+		}
 	}
 	h.Ask(r)
 	h.say("person", "asks: %+v", r)

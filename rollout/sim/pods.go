@@ -61,7 +61,15 @@ func (p podSet) count(now time.Time, since time.Duration) int {
 	return n
 }
 
-// crash makes a ready pod restart.
+// Crash makes a ready pod of a revision restart, which takes some time.
+func (c *Cluster) Crash(revision rollout.Revision, restart time.Duration) {
+	for i := range c.pods {
+		if c.pods[i].revision == revision {
+			c.crash(&c.pods[i], restart)
+		}
+	}
+}
+
 func (c *Cluster) crash(p *podSet, restart time.Duration) {
 	for i := range p.pods {
 		if !p.pods[i].ready.After(c.now) {

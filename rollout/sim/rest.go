@@ -80,6 +80,25 @@ func (c *Cluster) Settle(limit time.Duration) error {
 	return errors.New("busy without end: " + p.report.Message)
 }
 
+// Run runs everything without faults for some time, or until a condition holds; it says whether it does.
+func (c *Cluster) Run(limit time.Duration, until func() bool) bool {
+	end := c.now.Add(limit)
+	for {
+		c.Round()
+		if until() {
+			return true
+		}
+		next, there := c.nextEvent(c.processes[0])
+		if len(c.violations) > 0 || !c.now.Before(end) {
+			return false
+		}
+		if !there || next.After(end) {
+			next = end
+		}
+		c.now = next
+	}
+}
+
 // Round lets everybody do what they have to do at this moment. It says whether any of it mattered: that the engine
 // wrote something, other than what it has measured.
 func (c *Cluster) Round() bool {

@@ -14,7 +14,8 @@ import (
 type Guards struct {
 	// Preconditions: a write fails unless the object is the one that was read.
 	Preconditions bool
-	// OwnWrites: no pass until the caches show what was written before.
+	// OwnWrites: no pass until the caches show what was written before, and what was read live: a pass that goes back
+	// behind it would persist the past.
 	OwnWrites bool
 	// ConsistentRestart: after a start the caches begin with what the API server has, not with what one of its
 	// replicas happens to remember.
@@ -38,7 +39,7 @@ type process struct {
 	offset time.Duration
 	// frozen: it does nothing until then, and doesn't know.
 	frozen time.Time
-	// view is what the caches show, own what was last written.
+	// view is what the caches show, own what was last written or read live.
 	view, own positions
 	// pass is the plan that is being carried out, nil between two passes.
 	pass *pass
@@ -155,6 +156,7 @@ func (c *Cluster) begin(p *process) bool {
 	plan := c.settings.Decide(o)
 	if plan.Confirm && c.settings.Guards.LiveConfirm {
 		read = c.store.head()
+		p.own = later(p.own, read)
 		if c.store.rollouts[read[rolloutKind]].deleted {
 			return false
 		}
@@ -169,7 +171,7 @@ func (c *Cluster) begin(p *process) bool {
 	}
 	c.checkPlan(o, plan)
 	p.wake, p.measure, p.report = plan.Wake, plan.Measure, plan.Report
-	p.pass = &pass{read: read, seen: o, plan: plan, began: c.now, writes: c.writes(o, plan)}
+	p.pass = &pass{read: read, seen: o, plan: plan, began: c.now, writes: c.writes(o, c.store.rollouts[read[rolloutKind]].report, plan)}
 	if len(p.pass.writes) == 0 {
 		c.end(p)
 	}
@@ -197,7 +199,7 @@ func later(a, b positions) positions {
 }
 
 // writes lists what has to be written, the status last.
-func (c *Cluster) writes(o rollout.Observed, plan rollout.Plan) []write {
+func (c *Cluster) writes(o rollout.Observed, reported rollout.Report, plan rollout.Plan) []write {
 	var writes []write
 	for _, action := range plan.Actions {
 		shift, ok := action.(rollout.Shift)
@@ -211,7 +213,7 @@ func (c *Cluster) writes(o rollout.Observed, plan rollout.Plan) []write {
 			}
 		}
 	}
-	if !plan.Status.Equal(o.Status) {
+	if !plan.Status.Equal(o.Status) || plan.Report != reported {
 		writes = append(writes, write{})
 	}
 	return writes
@@ -232,24 +234,29 @@ const (
 func (c *Cluster) carryOn(p *process, result outcome) {
 	pass := p.pass
 	w := pass.writes[0]
-	if c.settings.Guards.Expiry && c.now.Sub(pass.began) >= c.settings.Spec.Settle && c.settings.Spec.Routed {
+	if c.settings.Guards.Expiry && c.expired(pass) {
 		c.say(p.name, "gives up a plan that is %s old", c.now.Sub(pass.began))
 		p.fail()
 		return
 	}
 	if result == refused {
-		c.say(p.name, "an error answers: %s", w.text())
+		c.say(p.name, "an error answers: %s", w)
 		p.fail()
 		return
 	}
 	before := c.moment()
 	kind, ok := c.apply(p, w)
 	if !ok {
-		c.say(p.name, "somebody was faster: %s", w.text())
+		c.say(p.name, "somebody was faster: %s", w)
 		p.fail()
 		return
 	}
-	c.say(p.name, "%s", w.text())
+	if w.action == nil {
+		r := pass.plan.Report
+		c.say("status", "%s, %s: %s%s", r.State, r.Reason, r.Message, stalled(r))
+	} else {
+		c.say(p.name, "%s", w.action)
+	}
 	c.checkWrite(rollout.Write{Before: before, After: c.moment(), Action: w.action, Decided: pass.seen})
 	if result == lost {
 		c.say(p.name, "the answer is lost")
@@ -266,16 +273,35 @@ func (c *Cluster) carryOn(p *process, result outcome) {
 	}
 }
 
+// expired says whether a plan is too old. Nothing that another controller decides meanwhile can have come as far as
+// traffic on it: that takes the settle time.
+func (c *Cluster) expired(p *pass) bool {
+	lifetime := 3 * time.Second
+	if c.settings.Spec.Routed {
+		lifetime = c.settings.Spec.Settle
+	}
+	return c.now.Sub(p.began) >= lifetime
+}
+
 // end is the end of a pass that was carried out: what it saw is known from now on.
 func (c *Cluster) end(p *process) {
 	c.known = later(c.known, p.pass.read)
 	p.pass = nil
 }
 
+// stalled is the end of a sentence that says what takes a person.
+func stalled(r rollout.Report) string {
+	if !r.Stalled || r.StalledMessage == r.Message {
+		return ""
+	}
+	return " [" + r.StalledReason + ": " + r.StalledMessage + "]"
+}
+
 // fail ends a pass that could not be carried out; it is tried again soon.
 func (p *process) fail() { p.pass, p.fresh = nil, false }
 
-func (w write) text() string {
+// String is the write in words.
+func (w write) String() string {
 	if w.action == nil {
 		return "write the status"
 	}

@@ -39,6 +39,7 @@ type object struct {
 	// invalid: the API server would refuse pods of the template.
 	invalid bool
 	status  rollout.Status
+	report  rollout.Report
 	request *rollout.Request
 }
 

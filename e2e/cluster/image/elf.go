@@ -14,7 +14,7 @@ func architecture(binary string) string {
 	if err != nil {
 		return runtime.GOARCH
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if arch, known := architectures[f.Machine]; known {
 		return arch
 	}
@@ -28,7 +28,7 @@ func checkStatic(binary string) error {
 	if err != nil {
 		return fmt.Errorf("binary %s: want a Linux executable: %w", binary, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for _, segment := range f.Progs {
 		if segment.Type == elf.PT_INTERP {
 			return fmt.Errorf("binary %s is linked dynamically: build it with CGO_ENABLED=0", binary)

@@ -198,7 +198,7 @@ func copyFile(t *tar.Writer, header *tar.Header, source string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -93,20 +93,29 @@ func (c *cluster) installAddons(ctx context.Context, k *client, images addonImag
 		}
 		return nil
 	})
-	work.Go(func() error { return c.applyGatewayAPI(working, k) })
+	work.Go(func() error {
+		if err := k.applyTemplate(working, "coredns.yaml", settings{}); err != nil {
+			return err
+		}
+		return c.applyGatewayAPI(working, k)
+	})
 	if err := work.Wait(); err != nil {
 		return err
 	}
 	for _, name := range []string{"traefik.yaml", "prometheus.yaml"} {
-		manifest, err := render(name, settingsFor(c.st.Options, images))
-		if err != nil {
-			return err
-		}
-		if err := k.apply(ctx, manifest); err != nil {
+		if err := k.applyTemplate(ctx, name, settingsFor(c.st.Options, images)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *client) applyTemplate(ctx context.Context, name string, with settings) error {
+	manifest, err := render(name, with)
+	if err != nil {
+		return err
+	}
+	return c.apply(ctx, manifest)
 }
 
 func render(name string, with settings) ([]byte, error) {

@@ -60,7 +60,7 @@ func (c *cluster) startDaemon(ctx context.Context) (docker, error) {
 	if err != nil {
 		return docker{}, err
 	}
-	release, err := c.lock(ctx, "docker")
+	release, err := c.lock(ctx, "docker", "starts or stops the Docker daemon")
 	if err != nil {
 		return docker{}, err
 	}
@@ -87,19 +87,19 @@ func (e daemon) ensure(ctx context.Context, j journal) (docker, error) {
 		return docker{}, err
 	}
 	d := docker{journal: j, client: client, host: e.host()}
-	if e.listens() && d.answers(ctx) == nil {
+	if listens(ctx, e.path("docker.sock")) == nil && d.answers(ctx) == nil {
 		return d, nil
 	}
 	return d, j.step("starting a Docker daemon in "+e.root, func() error { return e.start(ctx, d) })
 }
 
-// listens asks for the socket first: the client takes its time over a daemon that isn't there.
-func (e daemon) listens() bool {
-	conn, err := net.DialTimeout("unix", e.path("docker.sock"), time.Second)
+// listens tells whether somebody is behind a socket; a client takes its time over a daemon that isn't there.
+func listens(ctx context.Context, socket string) error {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return false
+		return err
 	}
-	return conn.Close() == nil
+	return conn.Close()
 }
 
 func (e daemon) start(ctx context.Context, d docker) error {
@@ -119,13 +119,7 @@ func (e daemon) start(ctx context.Context, d docker) error {
 	if err != nil {
 		return err
 	}
-	err = containerd.Await(ctx, "containerd", func(context.Context) error {
-		conn, err := net.DialTimeout("unix", e.containerdSocket(), time.Second)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	err = containerd.Await(ctx, "containerd", func(ctx context.Context) error { return listens(ctx, e.containerdSocket()) })
 	if err != nil {
 		return err
 	}
@@ -134,8 +128,8 @@ func (e daemon) start(ctx context.Context, d docker) error {
 		return err
 	}
 	return dockerd.Await(ctx, "dockerd", func(ctx context.Context) error {
-		if !e.listens() {
-			return errors.New("its socket is closed")
+		if err := listens(ctx, e.path("docker.sock")); err != nil {
+			return err
 		}
 		return d.answers(ctx)
 	})

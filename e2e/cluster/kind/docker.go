@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 )
@@ -72,19 +73,30 @@ func (d docker) removeAll(ctx context.Context, filter string) error {
 
 // connect finds the Docker daemon of this machine, or starts one of our own.
 func (c *cluster) connect(ctx context.Context) error {
-	if client, err := findProgram("docker"); err == nil {
-		c.docker = docker{journal: c.journal, client: client}
-		if c.docker.answers(ctx) == nil {
-			if err := c.nameIsFree(ctx); err != nil {
-				return err
-			}
-			return c.note(detailDocker, "")
+	missing := c.findForeign(ctx)
+	if missing == nil {
+		if err := c.nameIsFree(ctx); err != nil {
+			return err
 		}
+		return c.note(detailDocker, "")
+	}
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		return fmt.Errorf("DOCKER_HOST %q: no Docker daemon answers; start it, or unset the variable to have one started here: %w", host, missing)
 	}
 	var err error
 	if c.docker, err = c.startDaemon(ctx); err != nil {
-		return fmt.Errorf("no Docker daemon answers (DOCKER_HOST, or the default socket), and none could be started: %w", err)
+		return fmt.Errorf("no Docker daemon answers on this machine, and none could be started: %w", err)
 	}
 	// An up that was killed while Docker was creating its container leaves the container behind: nobody knew of it yet.
 	return c.removeFromDocker(ctx)
+}
+
+// findForeign looks for the daemon that the environment of this command points at.
+func (c *cluster) findForeign(ctx context.Context) error {
+	client, err := findProgram("docker")
+	if err != nil {
+		return err
+	}
+	c.docker = docker{journal: c.journal, client: client}
+	return c.docker.answers(ctx)
 }

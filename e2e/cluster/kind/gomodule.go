@@ -80,10 +80,10 @@ func (j journal) kindCommand(ctx context.Context) (string, error) {
 func (j journal) ownCommand(ctx context.Context, name string, source []byte) (string, error) {
 	return j.goBuild(ctx, name+"-"+shortHash(source), name, func(context.Context) (string, string, error) {
 		dir := filepath.Join(j.dir, "sources", name)
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", "", err
 		}
-		return dir, "main.go", os.WriteFile(filepath.Join(dir, "main.go"), source, 0o644)
+		return dir, "main.go", os.WriteFile(filepath.Join(dir, "main.go"), source, 0o600)
 	})
 }
 
@@ -96,7 +96,7 @@ func (j journal) goBuild(ctx context.Context, entry, name string, prepare func(c
 	if isFile(target) {
 		return target, nil
 	}
-	release, err := j.lock(ctx, "part-"+entry)
+	release, err := j.lock(ctx, "part-"+entry, "builds "+name)
 	if err != nil {
 		return "", err
 	}
@@ -119,13 +119,13 @@ func (j journal) goBuild(ctx context.Context, entry, name string, prepare func(c
 	return target, os.Rename(target+".new", target)
 }
 
-// lock keeps other commands from the same work; the cache says what the names mean.
-func (j journal) lock(ctx context.Context, name string) (release func(), err error) {
+// lock keeps other commands from the same work; does says what one that holds the lock does.
+func (j journal) lock(ctx context.Context, name, does string) (release func(), err error) {
 	path, err := cache.Dir("locks", name)
 	if err != nil {
 		return nil, err
 	}
-	return cache.Lock(ctx, path, func() { j.say("waiting for another command (%s)", name) })
+	return cache.Lock(ctx, path, func() { j.say("waiting for another command that %s", does) })
 }
 
 func isFile(path string) bool {

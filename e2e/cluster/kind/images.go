@@ -19,15 +19,15 @@ const rootUser = "0:0"
 
 // systemImages asks kubeadm which images it will use, and returns them by the last word of their name, such as "kube-proxy".
 // Nothing can be pulled, so exactly these have to be there.
-func systemImages(from ingredients) (map[string]string, error) {
-	kubeadm := exec.Command(from.programs[parts.Node], "config", "images", "list", "--kubernetes-version", from.version)
+func systemImages(ctx context.Context, from ingredients) (map[string]string, error) {
+	kubeadm := exec.CommandContext(ctx, from.programs[parts.Node], "config", "images", "list", "--kubernetes-version", from.version)
 	kubeadm.Args[0] = "kubeadm"
 	out, err := kubeadm.Output()
 	if err != nil {
 		return nil, fmt.Errorf("ask kubeadm for its images: %w", err)
 	}
 	images := map[string]string{}
-	for _, ref := range strings.Fields(string(out)) {
+	for ref := range strings.FieldsSeq(string(out)) {
 		name, _, _ := strings.Cut(path.Base(ref), ":")
 		images[name] = ref
 	}
@@ -41,7 +41,7 @@ func systemImages(from ingredients) (map[string]string, error) {
 
 // writeSystemImages writes an archive per image of the control plane.
 func (c *cluster) writeSystemImages(ctx context.Context, from ingredients, builder, dir string) error {
-	refs, err := systemImages(from)
+	refs, err := systemImages(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *cluster) copyNft(ctx context.Context, builder, dir string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	files := map[string]string{}
@@ -100,7 +100,7 @@ func (c *cluster) copyNft(ctx context.Context, builder, dir string) (map[string]
 // the loader without an arrow.
 func librariesIn(ldd string) []string {
 	var libraries []string
-	for _, field := range strings.Fields(ldd) {
+	for field := range strings.FieldsSeq(ldd) {
 		if strings.HasPrefix(field, "/") {
 			libraries = append(libraries, field)
 		}

@@ -107,10 +107,10 @@ func (j journal) run(ctx context.Context, p program) (string, error) {
 
 func (j journal) record(name string, args []string, printed []byte) error {
 	path := filepath.Join(j.dir, "logs", name+".log")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("create the log folder: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", name, err)
 	}
@@ -150,7 +150,7 @@ func findProgram(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
-	for _, dir := range strings.Split(systemPath, ":") {
+	for dir := range strings.SplitSeq(systemPath, ":") {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
 			return path, nil
 		}

@@ -22,8 +22,9 @@ const (
 )
 
 const (
-	upTimeout   = 45 * time.Minute
-	downTimeout = 3 * time.Minute
+	upTimeout     = 45 * time.Minute
+	downTimeout   = 3 * time.Minute
+	healthTimeout = 15 * time.Second
 )
 
 // cluster is one cluster on its way up or down.
@@ -73,16 +74,16 @@ func Up(ctx context.Context, opts state.Options, progress io.Writer) (state.Stat
 }
 
 func (c *cluster) up(ctx context.Context) error {
-	// What takes minutes and needs no Docker comes first.
+	// Docker comes first: whoever can't have it should learn that before minutes of building.
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
 	addons, err := c.buildAddonImages(ctx)
 	if err != nil {
 		return err
 	}
 	kind, err := c.kindCommand(ctx)
 	if err != nil {
-		return err
-	}
-	if err := c.connect(ctx); err != nil {
 		return err
 	}
 	node, err := c.chooseNodeImage(ctx)
@@ -106,6 +107,8 @@ func (c *cluster) up(ctx context.Context) error {
 
 // Healthy tells whether the cluster's parts serve.
 func Healthy(ctx context.Context, st state.State) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, healthTimeout, fmt.Errorf("no answer within %s", healthTimeout))
+	defer cancel()
 	client, err := newClient(st.Kubeconfig)
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func (c *cluster) load(ctx context.Context, archive string) error {
 	if err != nil {
 		return fmt.Errorf("open image archive: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if _, err := c.docker.feed(ctx, f, "exec", "--interactive", c.node(), "ctr", "--namespace", "k8s.io", "images", "import", "-"); err != nil {
 		return fmt.Errorf("load %s into cluster %s: %w", archive, c.st.Options.Name, err)
 	}

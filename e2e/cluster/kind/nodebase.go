@@ -15,8 +15,9 @@ import (
 
 const (
 	// nodeSuite is the Debian release inside a node, whatever release the machine itself runs.
-	nodeSuite     = "bookworm"
-	defaultMirror = "http://deb.debian.org/debian"
+	nodeSuite      = "bookworm"
+	baseRepository = "rollout-kind/base"
+	defaultMirror  = "http://deb.debian.org/debian"
 )
 
 // nodePackages is what a node needs beyond a minimal Debian: systemd as its first process, what kubelet, kube-proxy and
@@ -38,7 +39,7 @@ func notInNode() []string {
 
 // nodeBase returns a Docker image with a minimal Debian for nodes, and makes it when it isn't there.
 func (c *cluster) nodeBase(ctx context.Context) (string, error) {
-	ref := "rollout-kind/base:" + shortHash([]byte(nodeSuite+strings.Join(append(nodePackages(), notInNode()...), " ")))
+	ref := baseRepository + ":" + shortHash([]byte(nodeSuite+strings.Join(append(nodePackages(), notInNode()...), " ")))
 	if c.docker.has(ctx, "image", ref) {
 		return ref, nil
 	}

@@ -2,6 +2,7 @@ package kind
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -34,7 +36,7 @@ type nodeFile struct {
 type fileTree map[string]nodeFile
 
 // nodeFiles puts together kind's files, changed where they ask for more than this machine may grant, and the programs of Kubernetes.
-func nodeFiles(from ingredients) (fileTree, error) {
+func nodeFiles(ctx context.Context, from ingredients) (fileTree, error) {
 	tree := fileTree{
 		"/kind/version":                   {content: []byte(from.version), mode: 0o644},
 		"/etc/cni/net.d/10-pods.conflist": {content: podNetwork, mode: 0o644},
@@ -51,36 +53,37 @@ func nodeFiles(from ingredients) (fileTree, error) {
 	for _, plugin := range []string{"bridge", "host-local", "loopback", "portmap", "ptp"} {
 		tree["/opt/cni/bin/"+plugin] = nodeFile{link: "/usr/lib/cni/" + plugin}
 	}
-	if err := tree.addKindFiles(from); err != nil {
+	images, err := systemImages(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := tree.addKindFiles(from.kindFiles, images["pause"]); err != nil {
 		return nil, fmt.Errorf("read kind's files for a node: %w", err)
 	}
 	return tree, nil
 }
 
-func (t fileTree) addKindFiles(from ingredients) error {
-	images, err := systemImages(from)
-	if err != nil {
-		return err
-	}
+func (t fileTree) addKindFiles(folder, pauseImage string) error {
 	changes := map[string]func(string) string{
-		"/etc/containerd/config.toml":            func(text string) string { return adaptContainerd(text, images["pause"]) },
+		"/etc/containerd/config.toml":            func(text string) string { return adaptContainerd(text, pauseImage) },
 		"/etc/systemd/system/containerd.service": adaptContainerdUnit,
 	}
-	return filepath.WalkDir(from.kindFiles, func(path string, entry fs.DirEntry, err error) error {
+	files := os.DirFS(folder)
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		content, err := os.ReadFile(path)
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		at := strings.TrimPrefix(path, from.kindFiles)
+		at := "/" + name
 		if change := changes[at]; change != nil {
 			content = []byte(change(string(content)))
 		}
 		file := nodeFile{content: content, mode: 0o644}
 		// Files in the module cache have lost their executable bit.
-		if dir := filepath.Dir(at); dir == "/usr/local/bin" || dir == "/kind/bin" {
+		if dir := path.Dir(at); dir == "/usr/local/bin" || dir == "/kind/bin" {
 			file.mode = 0o755
 		}
 		t[at] = file
@@ -128,30 +131,34 @@ func (c *cluster) copyInto(ctx context.Context, container string, tree fileTree)
 func (t fileTree) write(to io.Writer) error {
 	archive := tar.NewWriter(to)
 	for _, at := range slices.Sorted(maps.Keys(t)) {
-		f := t[at]
-		header := &tar.Header{Name: strings.TrimPrefix(at, "/"), Mode: f.mode, Size: int64(len(f.content)), Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)}
-		var content io.Reader = strings.NewReader(string(f.content))
-		switch {
-		case f.link != "":
-			header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, f.link, 0o777
-		case f.source != "":
-			source, err := os.Open(f.source)
-			if err != nil {
-				return err
-			}
-			defer source.Close()
-			info, err := source.Stat()
-			if err != nil {
-				return err
-			}
-			header.Size, content = info.Size(), source
-		}
-		if err := archive.WriteHeader(header); err != nil {
-			return err
-		}
-		if _, err := io.Copy(archive, content); err != nil {
-			return err
+		if err := t[at].write(archive, strings.TrimPrefix(at, "/")); err != nil {
+			return fmt.Errorf("pack %s: %w", at, err)
 		}
 	}
 	return archive.Close()
+}
+
+func (f nodeFile) write(archive *tar.Writer, name string) error {
+	header := &tar.Header{Name: name, Mode: f.mode, Size: int64(len(f.content)), Typeflag: tar.TypeReg, ModTime: time.Unix(0, 0)}
+	var content io.Reader = bytes.NewReader(f.content)
+	switch {
+	case f.link != "":
+		header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, f.link, 0o777
+	case f.source != "":
+		source, err := os.Open(f.source)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = source.Close() }()
+		info, err := source.Stat()
+		if err != nil {
+			return err
+		}
+		header.Size, content = info.Size(), source
+	}
+	if err := archive.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err := io.Copy(archive, content)
+	return err
 }

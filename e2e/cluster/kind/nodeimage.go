@@ -17,6 +17,7 @@ import (
 const (
 	// publicNodeImage is kind's own image for a node of the same Kubernetes minor version as the one we build.
 	publicNodeImage = "kindest/node:v1.35.0"
+	nodeRepository  = "rollout-kind/node"
 	registry        = "https://registry-1.docker.io/v2/"
 	registryAnswer  = 3 * time.Second
 	pullTimeout     = 10 * time.Minute
@@ -99,7 +100,7 @@ func (c *cluster) buildNodeImage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	release, err := c.lock(ctx, "node-image")
+	release, err := c.lock(ctx, "node-image", "builds the node image")
 	if err != nil {
 		return "", err
 	}
@@ -107,11 +108,11 @@ func (c *cluster) buildNodeImage(ctx context.Context) (string, error) {
 	if from.base, err = c.nodeBase(ctx); err != nil {
 		return "", err
 	}
-	files, err := nodeFiles(from)
+	files, err := nodeFiles(ctx, from)
 	if err != nil {
 		return "", err
 	}
-	ref := "rollout-kind/node:" + files.hash(from.base, configureScript, build(from.programs[parts.ControlPlane]),
+	ref := nodeRepository + ":" + files.hash(from.base, configureScript, build(from.programs[parts.ControlPlane]),
 		build(from.programs[parts.Etcd]), build(from.programs[parts.CoreDNS]), build(from.pause))
 	if c.docker.has(ctx, "image", ref) {
 		return ref, nil
@@ -120,7 +121,23 @@ func (c *cluster) buildNodeImage(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("build the node image: %w", err)
 	}
+	c.dropOthers(ctx, nodeRepository, ref)
+	c.dropOthers(ctx, baseRepository, from.base)
 	return ref, nil
+}
+
+// dropOthers removes the images that ref supersedes; each takes most of a gigabyte. One that a cluster still runs stays:
+// Docker refuses to remove it.
+func (c *cluster) dropOthers(ctx context.Context, repository, ref string) {
+	out, err := c.docker.do(ctx, "images", "--format", "{{.Repository}}:{{.Tag}}", repository)
+	if err != nil {
+		return
+	}
+	for other := range strings.FieldsSeq(out) {
+		if other != ref {
+			_, _ = c.docker.do(ctx, "rmi", other)
+		}
+	}
 }
 
 func (c *cluster) collect(ctx context.Context) (from ingredients, err error) {
@@ -145,7 +162,7 @@ func (c *cluster) assembleNode(ctx context.Context, from ingredients, files file
 		return err
 	}
 	archives := filepath.Join(c.dir, "images")
-	if err := os.MkdirAll(archives, 0o755); err != nil {
+	if err := os.MkdirAll(archives, 0o700); err != nil {
 		return fmt.Errorf("create the folder for images: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.removeBuilder(ctx), os.RemoveAll(archives)) }()

@@ -71,7 +71,7 @@ func mayInstall() error {
 
 func (j journal) install(ctx context.Context, missing []need) error {
 	apt := func(args ...string) (string, error) {
-		return j.run(ctx, program{path: "apt-get", args: append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...),
+		return j.run(ctx, program{path: "apt-get", args: append(args, "-o", "DPkg::Lock::Timeout=300"),
 			env: []string{"DEBIAN_FRONTEND=noninteractive"}})
 	}
 	if _, err := apt("update"); err != nil {
@@ -112,7 +112,7 @@ func denyServices() (restore func() error, err error) {
 	existing, err := os.ReadFile(servicePolicy)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && string(existing) == denyAll:
-		if err := os.WriteFile(servicePolicy, []byte(denyAll), 0o755); err != nil {
+		if err := os.WriteFile(servicePolicy, []byte(denyAll), 0o755); err != nil { //nolint:gosec // dpkg executes it
 			return nil, fmt.Errorf("keep services from starting: %w", err)
 		}
 		return allowServices, nil
@@ -125,10 +125,13 @@ func denyServices() (restore func() error, err error) {
 // allowServices removes the policy that denyServices wrote, also one that a crash has left.
 func allowServices() error {
 	existing, err := os.ReadFile(servicePolicy)
-	if err != nil || string(existing) != denyAll {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && string(existing) != denyAll {
 		return nil
 	}
-	if err := os.Remove(servicePolicy); err != nil {
+	if err == nil {
+		err = os.Remove(servicePolicy)
+	}
+	if err != nil {
 		return fmt.Errorf("let services start again: %w", err)
 	}
 	return nil

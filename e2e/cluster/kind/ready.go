@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/rollout-dev/rollout/e2e/cluster/state"
@@ -22,10 +25,16 @@ const (
 	answerTime   = 5 * time.Second
 )
 
-// minimumPods is how many pods a namespace must at least have before it can count as ready; the cluster's own namespace
-// holds etcd, three programs of the control plane, kube-proxy and CoreDNS.
-func minimumPods() map[string]int {
-	return map[string]int{metav1.NamespaceSystem: 6, traefikNamespace: 1, monitoringNamespace: 1}
+// population is how many pods a namespace has at least once everything in it was created.
+type population struct {
+	namespace string
+	minimum   int
+}
+
+// populations lists what a cluster starts with; its own namespace holds etcd, three programs of the control plane,
+// kube-proxy and CoreDNS.
+func populations() []population {
+	return []population{{metav1.NamespaceSystem, 6}, {traefikNamespace, 1}, {monitoringNamespace, 1}}
 }
 
 func (c *cluster) awaitReady(ctx context.Context, k *client) error {
@@ -39,20 +48,27 @@ func (c *client) ready(ctx context.Context, urls state.URLs) error {
 	if err := c.nodesReady(ctx); err != nil {
 		return err
 	}
-	for namespace, minimum := range minimumPods() {
-		if err := c.podsReady(ctx, namespace, minimum); err != nil {
+	for _, p := range populations() {
+		if err := c.deploymentsReady(ctx, p.namespace); err != nil {
+			return err
+		}
+		if err := c.podsReady(ctx, p.namespace, p.minimum); err != nil {
 			return err
 		}
 	}
 	if err := c.gatewayReady(ctx); err != nil {
 		return err
 	}
-	// Without a route the gateway knows no page, but it is the gateway that says so.
-	if err := answers(ctx, urls.Gateway, http.StatusNotFound, http.StatusOK); err != nil {
-		return fmt.Errorf("gateway: %w", err)
+	// What the gateway answers is up to the routes people have made; that it does is up to us.
+	if _, err := answer(ctx, urls.Gateway); err != nil {
+		return fmt.Errorf("reach the gateway: %w", err)
 	}
-	if err := answers(ctx, urls.Prometheus+"/-/ready", http.StatusOK); err != nil {
-		return fmt.Errorf("Prometheus: %w", err)
+	status, err := answer(ctx, urls.Prometheus+"/-/ready")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("it answers %d", status)
+	}
+	if err != nil {
+		return fmt.Errorf("reach Prometheus: %w", err)
 	}
 	return nil
 }
@@ -70,7 +86,23 @@ func (c *client) nodesReady(ctx context.Context) error {
 		}
 	}
 	if len(nodes.Items) == 0 {
-		return fmt.Errorf("there is no node")
+		return errors.New("there is no node")
+	}
+	return nil
+}
+
+// deploymentsReady waits for the pods of the newest template: those of an older one may be ready and about to go.
+func (c *client) deploymentsReady(ctx context.Context, namespace string) error {
+	deployments, err := c.kube.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list deployments in %s: %w", namespace, err)
+	}
+	for _, d := range deployments.Items {
+		wanted := ptr.Deref(d.Spec.Replicas, 1)
+		if d.Status.ObservedGeneration < d.Generation || d.Status.UpdatedReplicas < wanted || d.Status.AvailableReplicas < wanted {
+			return fmt.Errorf("deployment %s/%s: %d of %d pods are available", namespace, d.Name,
+				min(d.Status.UpdatedReplicas, d.Status.AvailableReplicas), wanted)
+		}
 	}
 	return nil
 }
@@ -118,7 +150,7 @@ func why(pod corev1.Pod) string {
 }
 
 func (c *client) gatewayReady(ctx context.Context) error {
-	resource := gatewayv1.SchemeGroupVersion.WithResource("gateways")
+	resource := schema.GroupVersionResource{Group: gatewayv1.GroupName, Version: gatewayv1.GroupVersion.Version, Resource: "gateways"}
 	object, err := c.dynamic.Resource(resource).Namespace(state.GatewayNamespace).Get(ctx, state.GatewayName, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("read the gateway: %w", err)
@@ -143,22 +175,17 @@ func gatewayFrom(object *unstructured.Unstructured) (gatewayv1.Gateway, error) {
 	return gateway, nil
 }
 
-func answers(ctx context.Context, url string, wanted ...int) error {
+// answer is the status that a GET of url is answered with.
+func answer(ctx context.Context, url string) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_ = response.Body.Close()
-	for _, code := range wanted {
-		if response.StatusCode == code {
-			return nil
-		}
-	}
-	return fmt.Errorf("%s answers %s", url, response.Status)
+	return response.StatusCode, response.Body.Close()
 }

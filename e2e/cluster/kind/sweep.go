@@ -68,7 +68,7 @@ func mounts() ([]mount, error) {
 func parseMounts(info string) []mount {
 	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 	var all []mount
-	for _, line := range strings.Split(info, "\n") {
+	for line := range strings.SplitSeq(info, "\n") {
 		left, right, found := strings.Cut(line, " - ")
 		fields, types := strings.Fields(left), strings.Fields(right)
 		if found && len(fields) >= 5 && len(types) > 0 {
@@ -145,43 +145,44 @@ func killMembers(ctx context.Context, groups []string) error {
 
 func members(groups []string) []int {
 	var pids []int
+	for _, folder := range withSubgroups(groups) {
+		procs, err := os.ReadFile(filepath.Join(folder, "cgroup.procs"))
+		if err != nil {
+			continue // A group that has just vanished has no members.
+		}
+		for field := range strings.FieldsSeq(string(procs)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// withSubgroups returns the cgroups and all below them, a group before its own groups.
+func withSubgroups(groups []string) []string {
+	var folders []string
 	for _, group := range groups {
-		// A folder that vanishes during the walk has no members.
 		_ = filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.IsDir() {
-				return nil
-			}
-			procs, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
 			if err != nil {
-				return nil
+				return fs.SkipDir // Groups come and go while containers end.
 			}
-			for _, field := range strings.Fields(string(procs)) {
-				if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
-					pids = append(pids, pid)
-				}
+			if entry.IsDir() {
+				folders = append(folders, path)
 			}
 			return nil
 		})
 	}
-	return pids
+	return folders
 }
 
 // removeCgroups removes the cgroups, the deepest first; one whose last process has only just ended is still busy.
 func removeCgroups(ctx context.Context, groups []string) error {
 	return until(ctx, "the cgroups "+strings.Join(groups, ", ")+" to be free", func() bool {
 		gone := true
-		for _, group := range groups {
-			var folders []string
-			_ = filepath.WalkDir(group, func(path string, entry fs.DirEntry, err error) error {
-				if err == nil && entry.IsDir() {
-					folders = append(folders, path)
-				}
-				return nil
-			})
-			for _, folder := range slices.Backward(folders) {
-				err := os.Remove(folder)
-				gone = gone && (err == nil || errors.Is(err, fs.ErrNotExist))
-			}
+		for _, folder := range slices.Backward(withSubgroups(groups)) {
+			err := os.Remove(folder)
+			gone = gone && (err == nil || errors.Is(err, fs.ErrNotExist))
 		}
 		return gone
 	})

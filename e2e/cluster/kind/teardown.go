@@ -78,7 +78,7 @@ func (c *cluster) leaveDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	release, err := c.lock(ctx, "docker")
+	release, err := c.lock(ctx, "docker", "starts or stops the Docker daemon")
 	if err != nil {
 		return err
 	}

@@ -4,35 +4,49 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Changes tells in sentences what is different from one scene to the next. Numbers that never stand still, such as the
 // count of requests, are no change.
 func Changes(before, after Scene) []string {
-	var told []string
-	say := func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
-
-	for _, m := range after.Metrics {
-		old := metricOf(before, m.Name)
-		if m.Verdict != old.Verdict && m.Verdict != "" {
-			say("%s: %s", m.Name, verdictWords(m))
-		}
-	}
-	if before.Phase != after.Phase || before.Message != after.Message {
-		say("%s: %s", after.Phase, after.Message)
+	told := verdictChanges(before, after)
+	if before.Phase != after.Phase || !sameButNumbers(before.Message, after.Message) {
+		told = append(told, after.Phase+": "+after.Message)
 	}
 	if given := splitGiven(after); given != splitGiven(before) && given != "" {
-		say("traffic given: %s", given)
+		told = append(told, "traffic given: "+given)
 	}
-	if after.Requests.Lost > before.Requests.Lost {
-		say("%d requests lost, %d so far", after.Requests.Lost-before.Requests.Lost, after.Requests.Lost)
+	if lost := after.Requests.Lost; lost > before.Requests.Lost {
+		told = append(told, fmt.Sprintf("%d requests lost, %d so far", lost-before.Requests.Lost, lost))
 	}
-	for i, r := range after.Releases {
-		if i < len(before.Releases) && before.Releases[i].Outcome != r.Outcome && (r.Outcome == Promoted || r.Outcome == TakenBack) {
-			say("%s is %s; clients receive %s", r.Version, r.Outcome, splitReceived(after))
+	return append(told, outcomeChanges(before, after)...)
+}
+
+func verdictChanges(before, after Scene) []string {
+	var told []string
+	for _, m := range after.Metrics {
+		if m.Verdict != "" && m.Verdict != metricOf(before, m.Name).Verdict {
+			told = append(told, m.Name+": "+verdictWords(m))
 		}
 	}
 	return told
+}
+
+func outcomeChanges(before, after Scene) []string {
+	var told []string
+	for i, r := range after.Releases {
+		over := r.Outcome == Promoted || r.Outcome == TakenBack
+		if over && i < len(before.Releases) && before.Releases[i].Outcome != r.Outcome {
+			told = append(told, fmt.Sprintf("%s is %s; clients receive %s", r.Version, r.Outcome, splitReceived(after)))
+		}
+	}
+	return told
+}
+
+// sameButNumbers says whether two messages differ in nothing but numbers, as those that count pods do.
+func sameButNumbers(a, b string) bool {
+	return slices.Equal(strings.FieldsFunc(a, unicode.IsDigit), strings.FieldsFunc(b, unicode.IsDigit))
 }
 
 func metricOf(s Scene, name string) Metric {

@@ -19,15 +19,15 @@ func Render(s Scene, style Style) string {
 	layout := style
 	layout.Width = min(max(style.Width, leastWidth), mostWidth)
 	top := stack(head(s, layout), releases(s), current(s, layout), revisions(s, layout), metrics(s), plan(s, layout), requests(s))
-	chart := stack(chart(s, layout))
+	columns := chart(s, layout)
 	room := mostEvents
 	if style.Height > 0 {
-		if len(top)+len(chart)+1 > style.Height {
-			chart = nil
+		if len(top)+1+len(columns) > style.Height {
+			columns = nil
 		}
-		room = min(room, style.Height-len(top)-len(chart)-2)
+		room = min(room, style.Height-len(top)-len(columns)-2)
 	}
-	all := stack(top, chart, events(s, room))
+	all := stack(top, columns, events(s, room))
 
 	cutTo := layout
 	cutTo.Width = style.Width
@@ -57,9 +57,10 @@ func stack(blocks ...[]line) []line {
 }
 
 func head(s Scene, style Style) []line {
-	clock := s.Now.Sub(s.Started).Round(time.Second).String()
-	title := line{painted(bold, "Rollout demo"), painted(dim, fmt.Sprintf("   checkout, %d pods, %d requests a second   %s", s.Replicas, s.Rate, s.Place))}
-	return []line{append(title, painted(dim, right(clock, max(style.Width-title.width(), 0))))}
+	name, clock := "Rollout demo", s.Now.Sub(s.Started).Round(time.Second).String()
+	about := fmt.Sprintf("   checkout, %d pods, %d requests a second   %s", s.Replicas, s.Rate, s.Place)
+	field := style.Width - width(name) - width(clock) - 1
+	return []line{{painted(bold, name), painted(dim, left(about, field)+" "+clock)}}
 }
 
 func releases(s Scene) []line {
@@ -129,7 +130,7 @@ func phasePaint(phase string) paint {
 const (
 	nameField    = 24 // version, hash and role
 	podsField    = 17 // bar and numbers
-	percentField = 6
+	percentField = 7
 	gap          = 3
 )
 
@@ -140,12 +141,14 @@ func revisions(s Scene, style Style) []line {
 		left("TRAFFIC GIVEN", column)+"TRAFFIC RECEIVED")}}
 	for _, r := range s.Revisions {
 		p := rolePaint(r.Role)
-		all = append(all, line{
+		row := line{
 			text(" "), painted(bold, left(r.Version, 4)), painted(dim, left(r.Hash, 11)), painted(p, left(r.Role, nameField-15)),
 			painted(p, pods(r, s.Replicas)), text(right(fmt.Sprintf("%d/%d", r.Ready, r.Wanted), podsField-10) + spaces(gap)),
-			painted(p, bar(float64(r.Given)/100, field)), text(right(fmt.Sprintf("%d%%", r.Given), percentField) + spaces(gap)),
-			painted(p, bar(r.Received, field)), text(right(fmt.Sprintf("%.1f%%", r.Received*100), percentField)),
-		})
+		}
+		row = append(row, bar(float64(r.Given)/100, field, p)...)
+		row = append(row, text(right(fmt.Sprintf("%d%%", r.Given), percentField)+spaces(gap)))
+		row = append(row, bar(r.Received, field, p)...)
+		all = append(all, append(row, text(right(fmt.Sprintf("%.1f%%", r.Received*100), percentField))))
 	}
 	// A constant height again: there are two revisions most of the time.
 	for len(all) < 3 {
@@ -248,7 +251,7 @@ func chart(s Scene, style Style) []line {
 	labels := []string{"100%", "50%", "0%"}
 	columns := style.Width - 8
 	history := s.History[max(len(s.History)-columns, 0):]
-	all := []line{{painted(dim, " SHARE OF THE REQUESTS THAT "+version+" ANSWERED, SECOND BY SECOND")}}
+	all := []line{{painted(dim, " SHARE OF THE REQUESTS THAT "+version+" ANSWERED, ONE COLUMN A SECOND")}}
 	for row := range chartRows {
 		var out strings.Builder
 		for _, share := range history {

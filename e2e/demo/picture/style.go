@@ -89,7 +89,7 @@ func (l line) render(s Style) string {
 func wrap(s string, field, most int) []string {
 	var lines []string
 	current := ""
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		switch {
 		case current == "":
 			current = word
@@ -111,8 +111,8 @@ var (
 	eighthsUp    = []rune("▁▂▃▄▅▆▇█")
 )
 
-// bar is a share, 0 to 1, as a bar in a field. What is not nothing is never drawn as nothing.
-func bar(share float64, field int) string {
+// bar is a share, 0 to 1, as a bar on a track of the field's length. What is not nothing is never drawn as nothing.
+func bar(share float64, field int, p paint) line {
 	filled := int(share*float64(field*8) + 0.5)
 	if share > 0 {
 		filled = max(filled, 1)
@@ -122,5 +122,5 @@ func bar(share float64, field int) string {
 	if rest := filled % 8; rest > 0 {
 		out += string(eighthsRight[rest-1])
 	}
-	return left(out, field)
+	return line{painted(p, out), painted(dim, strings.Repeat("░", field-width(out)))}
 }

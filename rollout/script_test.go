@@ -1,0 +1,208 @@
+package rollout_test
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/sim"
+)
+
+// do carries out one command.
+//
+//	rollout stable=v1 replicas=4 steps=20%,pause:30s,50%,pause metric=success-rate>=99%   a Rollout; see settings
+//	revision v2 startup=5s success-rate=0.4      what v2 is like: its pods, and what its metrics measure
+//	push v2                                      the user applies another template
+//	run 30s                                      time passes
+//	run until waiting for rollout promote        time passes, at most an hour, until the status says so
+//	request abort, request promote v2 step 1     a person asks, by default for what is under way
+//	set replicas=6, set paused=true              the user changes the spec
+//	gitops weight 50, gitops deletes the route   somebody else changes the route
+//	service stable v2, service canary deleted    somebody else changes a Service
+//	metrics error, metrics no data, metrics ok   the metric source
+//	crash v2 20s                                 a pod restarts
+func (s *script) do(command string) {
+	words := strings.Fields(command)
+	verb, rest := words[0], words[1:]
+	switch verb {
+	case "rollout":
+		s.start(rest)
+	case "revision":
+		s.revision(rest)
+	case "push":
+		s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = rest[0] })
+	case "run":
+		s.run(rest)
+	case "request":
+		s.request(rest)
+	case "set":
+		s.cluster.Edit(func(spec *rollout.Spec) { s.set(spec, rest) })
+	case "gitops":
+		s.gitops(rest)
+	case "service":
+		s.service(rest)
+	case "metrics":
+		outages := map[string]analysis.Verdict{"ok": "", "error": analysis.Error, "no data": analysis.NoData}
+		s.cluster.SetOutage(outages[strings.Join(rest, " ")])
+	case "crash":
+		s.cluster.Crash(rest[0], s.duration(rest[1]))
+	default:
+		require.Fail(s.t, "there is no command "+verb)
+	}
+}
+
+// start makes the cluster.
+func (s *script) start(words []string) {
+	settings := sim.Settings{Installed: true, Routes: 1, Guards: sim.AllGuards(), Trace: s.trace, Spec: rollout.Spec{
+		Replicas: 4, MaxSurge: 1, MaxUnavailable: 1, Routed: true, HistoryLimit: 2,
+		Settle: 3 * time.Second, Drain: 10 * time.Second,
+		ProgressDeadline: 2 * time.Minute, AbortScaleDownDelay: 30 * time.Second,
+	}}
+	var spec []string
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "stable":
+			settings.Spec.Target = value
+		case "new":
+			settings.Spec.Target, settings.Installed = value, false
+		case "routes":
+			settings.Routes = s.number(value)
+		case "unrouted":
+			settings.Spec.Routed, settings.Routes, settings.Spec.Settle, settings.Spec.Drain = false, 0, 0, 0
+		default:
+			spec = append(spec, word)
+		}
+	}
+	s.set(&settings.Spec, spec)
+	s.said = map[string]string{}
+	s.cluster = sim.New(settings)
+}
+
+// set changes fields of the spec.
+func (s *script) set(spec *rollout.Spec, words []string) {
+	for _, word := range words {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "replicas":
+			spec.Replicas = s.number(value)
+		case "surge":
+			spec.MaxSurge = s.number(value)
+		case "unavailable":
+			spec.MaxUnavailable = s.number(value)
+		case "paused":
+			spec.Paused = value == "true"
+		case "steps":
+			spec.Steps = s.steps(value)
+		case "metric":
+			spec.Metrics = append(spec.Metrics, s.metric(value))
+		default:
+			require.Fail(s.t, "there is no field "+name)
+		}
+	}
+}
+
+func (s *script) steps(text string) []rollout.Step {
+	var steps []rollout.Step
+	for _, word := range strings.Split(text, ",") {
+		kind, value, _ := strings.Cut(word, ":")
+		switch {
+		case kind != "pause":
+			steps = append(steps, rollout.Step{Kind: rollout.SetWeight, Weight: s.number(strings.TrimSuffix(word, "%"))})
+		case value == "":
+			steps = append(steps, rollout.Step{Kind: rollout.Pause})
+		default:
+			steps = append(steps, rollout.Step{Kind: rollout.Pause, Duration: s.duration(value)})
+		}
+	}
+	return steps
+}
+
+// metric reads for example success-rate>99%. It is measured every ten seconds.
+func (s *script) metric(text string) analysis.Metric {
+	name, low, _ := strings.Cut(text, ">")
+	high := ""
+	if low == "" {
+		name, high, _ = strings.Cut(text, "<")
+	}
+	threshold, err := analysis.ParseThreshold(low, high)
+	require.NoError(s.t, err)
+	return analysis.Metric{Name: name, Threshold: threshold, Interval: 10 * time.Second, Window: time.Minute}
+}
+
+func (s *script) revision(words []string) {
+	q := sim.Quality{Values: map[string]float64{}}
+	for _, word := range words[1:] {
+		name, value, _ := strings.Cut(word, "=")
+		var err error
+		switch {
+		case name == "startup" && value == "never":
+			q.Startup = -1
+		case name == "startup":
+			q.Startup = s.duration(value)
+		default:
+			q.Values[name], err = strconv.ParseFloat(value, 64)
+		}
+		require.NoError(s.t, err)
+	}
+	s.cluster.SetQuality(words[0], q)
+}
+
+func (s *script) run(words []string) {
+	if words[0] != "until" {
+		s.cluster.Run(s.duration(words[0]), func() bool { return false })
+		return
+	}
+	wanted := strings.Join(words[1:], " ")
+	arrived := s.cluster.Run(time.Hour, func() bool { return strings.Contains(s.cluster.Report().Message, wanted) })
+	require.True(s.t, arrived, "after an hour the status still says %q, not %q", s.cluster.Report().Message, wanted)
+}
+
+// request asks for what is under way, unless it says for what.
+func (s *script) request(words []string) {
+	status := s.cluster.Status()
+	r := rollout.Request{ID: s.cluster.Now().String(), Verb: rollout.Verb(words[0]), Revision: status.Stable}
+	if release := status.Release; release != nil {
+		r.Revision, r.Step = release.Revision, release.Step
+	}
+	if len(words) > 1 {
+		r.Revision = words[1]
+	}
+	if len(words) > 3 {
+		r.Step = s.number(words[3]) - 1
+	}
+	s.cluster.Ask(r)
+}
+
+func (s *script) gitops(words []string) {
+	share := -1
+	if words[0] == "weight" {
+		share = s.number(words[1])
+	}
+	s.cluster.EditRoute(0, share)
+}
+
+func (s *script) service(words []string) {
+	role := rollout.Role(words[0])
+	if words[1] == "deleted" {
+		s.cluster.DeleteService(role)
+		return
+	}
+	s.cluster.EditService(role, words[1])
+}
+
+func (s *script) number(text string) int {
+	n, err := strconv.Atoi(text)
+	require.NoError(s.t, err)
+	return n
+}
+
+func (s *script) duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	require.NoError(s.t, err)
+	return d
+}
