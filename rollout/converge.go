@@ -100,21 +100,32 @@ func (d *decision) adoptStable() {
 	stable := d.next.Stable
 	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to Service %s%s",
 		stable, d.o.Stable.Name, d.waitingForRouter())
-	available := d.o.workload(stable).Available
-	enough := available >= d.o.Spec.Replicas
+	if why := d.adoptable(); why != "" {
+		d.act(Point{Backend: StableRole, Revision: stable, Why: why})
+		return
+	}
+	enough := d.o.workload(stable).Available >= d.o.Spec.Replicas
 	switch {
-	case d.o.Stable.Revision == "" && enough:
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "it selects the pods of every revision"})
-	case dead(d.o.Stable) && available > 0:
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "it reaches no ready pod"})
-	case d.drained(100):
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "it has no traffic"})
 	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
 	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
 		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "stable has to take the traffic while the stable Service is handed over"})
 	}
+}
+
+// adoptable says why the stable backend may be pointed at stable now, empty if it may not.
+func (d *decision) adoptable() string {
+	available := d.o.workload(d.next.Stable).Available
+	switch {
+	case d.o.Stable.Revision == "" && available >= d.o.Spec.Replicas:
+		return "it selects the pods of every revision"
+	case dead(d.o.Stable) && available > 0:
+		return "it reaches no ready pod"
+	case d.drained(100):
+		return "it has no traffic"
+	}
+	return ""
 }
 
 // freeToPoint says whether a backend may be pointed at stable: it is drained, or reaches nothing anyway, or selects no

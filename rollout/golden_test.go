@@ -40,13 +40,13 @@ func TestTranscripts(t *testing.T) {
 func replay(t *testing.T, transcript string) string {
 	var out strings.Builder
 	s := &script{t: t}
-	for _, block := range strings.Split(strings.TrimSpace(transcript), "\n\n") {
+	for block := range strings.SplitSeq(strings.TrimSpace(transcript), "\n\n") {
 		commands, _, isCommand := strings.Cut(block+"\n", "\n----\n")
 		if !isCommand {
 			fmt.Fprintf(&out, "%s\n\n", block)
 			continue
 		}
-		for _, command := range strings.Split(commands, "\n") {
+		for command := range strings.SplitSeq(commands, "\n") {
 			s.do(command)
 		}
 		fmt.Fprintf(&out, "%s\n----\n%s\n", commands, s.take())

@@ -72,7 +72,7 @@ type Write struct {
 	Decided Observed
 }
 
-// CapacityBeforeTraffic: no backend gets a share for which it has not enough ready endpoints.
+// CapacityBeforeTraffic holds if no backend gets a share for which it has not enough ready endpoints.
 //
 // A backend that points at the stable revision needs only one: giving everything back to stable is the way out of
 // trouble, and half of stable's pods serve better than a revision that is known to be bad. If the other backend reaches
@@ -124,7 +124,7 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 	return nil
 }
 
-// PointersMoveDrained: what a backend points at never changes while its share is above zero, or not settled at zero.
+// PointersMoveDrained holds if what a backend points at never changes while its share is above zero, or not settled at zero.
 //
 // A backend that names no revision, or reaches no ready endpoint, may be pointed at any time. So may the stable backend
 // at stable during a release, and any backend at stable while neither names it: only somebody else can have changed that,
@@ -147,7 +147,7 @@ func PointersMoveDrained(w Write) error {
 		point.Backend, before.Points, after.Points, before.Share, before.Recent)
 }
 
-// PodsOutliveTraffic: pods of a revision go only after every backend that names it is drained.
+// PodsOutliveTraffic holds if pods of a revision go only after every backend that names it is drained.
 //
 // While a backend is not drained the revision keeps what its share needs, so that a Rollout can be scaled down during a
 // release. Pods that are not ready serve nobody and may go at any time.
@@ -168,7 +168,7 @@ func PodsOutliveTraffic(w Write) error {
 	return nil
 }
 
-// SomebodyServes: at every moment some backend with ready endpoints has a share above zero.
+// SomebodyServes holds if at every moment some backend with ready endpoints has a share above zero.
 //
 // Pods crash and people err, so what can be asked of the engine is that none of its writes takes away what there was:
 // if every request reached a ready endpoint before, whatever the data plane makes of the write, every request does after.
@@ -184,7 +184,7 @@ func SomebodyServes(w Write) error {
 	return fmt.Errorf("every request could be answered before %v, and not after it", w.Action)
 }
 
-// OnlyVerdictsPromote: only a revision with a positive verdict for this run, or a person's explicit request, becomes
+// OnlyVerdictsPromote holds if only a revision with a positive verdict for this run, or a person's explicit request, becomes
 // stable. Cancelled, no data and error are not passes. The first revision needs none: there is nothing to compare with.
 func OnlyVerdictsPromote(w Write) error {
 	before, after := w.Before.Status, w.After.Status
@@ -205,58 +205,7 @@ func OnlyVerdictsPromote(w Write) error {
 	return nil
 }
 
-// AbortProceeds: an abort always can be carried out, whatever else is broken; it needs only that stable has endpoints.
-// As long as the canary has a share the plan takes it away, or points the stable backend at stable first, or waits for
-// that to settle and says until when.
-func AbortProceeds(o Observed, p Plan) error {
-	release, share := o.Status.Release, o.Routes.Share()
-	if release == nil || release.Phase != Aborting || !o.Spec.Routed || p.phaseChanged(o.Status) {
-		return nil
-	}
-	if share.High == 0 || o.Stable.Missing || o.Stable.Ready(o.Status.Stable) == 0 || o.workload(o.Status.Stable).Available == 0 {
-		return nil
-	}
-	for _, action := range p.Actions {
-		if shift, ok := action.(Shift); ok && shift.Percent == 0 {
-			return nil
-		}
-		if point, ok := action.(Point); ok && point.Backend == StableRole && point.Revision == o.Status.Stable {
-			return nil
-		}
-	}
-	// Only the settling of the pointer is worth waiting for, never longer than the settle time, and before that a status
-	// that says what somebody else has changed.
-	settling := o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
-	if settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
-		return nil
-	}
-	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
-		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
-}
-
-// EveryWaitEnds: every wait has a deadline, and every state has a way forward. A plan that changes nothing says when to
-// look again, or that all is well, or that it takes a person. It never says "now": that would be a loop.
-//
-// Pods of stable that are missing while no release is under way are the ReplicaSet's to bring; that wait is visible as
-// state Progressing, reason Scaling, and has no deadline because nothing else waits for it.
-func EveryWaitEnds(o Observed, p Plan) error {
-	if len(p.Actions) > 0 || !p.Status.Equal(o.Status) {
-		return nil
-	}
-	if !p.Wake.IsZero() {
-		if !p.Wake.After(o.Now) {
-			return fmt.Errorf("nothing changes and yet it wants to look again at once: %s", p.Report.Message)
-		}
-		return nil
-	}
-	r := p.Report
-	if r.State == Healthy || r.State == Waiting || r.Stalled || r.Reason == "Scaling" {
-		return nil
-	}
-	return fmt.Errorf("%s waits for ever: %s", r.State, r.Message)
-}
-
-// DeletionMovesNothing: deleting the Rollout, the controller or its CRDs never moves traffic. Whatever is still under
+// DeletionMovesNothing holds if deleting the Rollout, the controller or its CRDs never moves traffic. Whatever is still under
 // way then is not carried out.
 func DeletionMovesNothing(w Write) error {
 	switch w.Action.(type) {
@@ -268,7 +217,7 @@ func DeletionMovesNothing(w Write) error {
 	return nil
 }
 
-// AvailabilityStaysInBounds: where the number of pods is the share, the engine takes available pods away only while
+// AvailabilityStaysInBounds holds if, where the number of pods is the share, the engine takes available pods away only while
 // replicas minus unavailable remain. What is below already, because pods crash, only gets better.
 func AvailabilityStaysInBounds(w Write) error {
 	if w.Decided.Spec.Routed || w.Action == nil {
@@ -281,76 +230,37 @@ func AvailabilityStaysInBounds(w Write) error {
 	return nil
 }
 
-// SurgeStaysInBounds: where the number of pods is the share, the engine asks for at most replicas plus surge. What is
-// above already, because somebody changed the spec or scaled a ReplicaSet, only gets better.
-func SurgeStaysInBounds(o Observed, p Plan) error {
-	if o.Spec.Routed {
-		return nil
-	}
-	before := Moment{Workloads: o.Workloads}.pods().asked
-	after := before
-	for _, action := range p.Actions {
-		switch a := action.(type) {
-		case CreateWorkload:
-			after += a.Replicas
-		case Scale:
-			after += max(a.Replicas-o.workload(a.Revision).Replicas, 0)
-		}
-	}
-	if limit := o.Spec.Replicas + o.Spec.MaxSurge; after > max(before, limit) {
-		return fmt.Errorf("%d pods are asked for, more than %d: %v", after, limit, p.Actions)
-	}
-	return nil
-}
-
-// StatusGoesForward: no write of a status undoes another one. Runs are only added, the phases and the steps of a run only
+// StatusGoesForward holds if no write of a status undoes another one. Runs are only added, the phases and the steps of a run only
 // go forward, and a request stays answered, so that nothing that a person or the analysis decided is ever forgotten.
 func StatusGoesForward(w Write) error {
 	before, after := w.Before.Status, w.After.Status
+	b, a := before.Release, after.Release
 	switch {
 	case w.Action != nil:
 		return nil
 	case after.Runs < before.Runs:
 		return fmt.Errorf("run %d becomes run %d again", before.Runs, after.Runs)
-	case before.Answer.ID != after.Answer.ID && (w.Decided.Request == nil || w.Decided.Request.ID != after.Answer.ID || before.Answer != w.Decided.Status.Answer):
-		return fmt.Errorf("the answer to request %q becomes that to request %q", before.Answer.ID, after.Answer.ID)
-	case before.Release == nil && after.Release != nil && after.Runs == before.Runs:
+	case b == nil && a != nil && after.Runs == before.Runs:
 		return fmt.Errorf("run %d was over and is under way again", after.Runs)
-	case before.Release == nil || after.Release == nil || before.Release.Run != after.Release.Run:
-		return nil
-	}
-	b, a := before.Release, after.Release
-	order := []Phase{Installing, Stepping, Promoting, Aborting, Aborted}
-	from, to := slices.Index(order, b.Phase), slices.Index(order, a.Phase)
-	if to < from || a.Phase == Stepping && a.Step < b.Step {
+	case before.Answer.ID != after.Answer.ID && !w.answers(after.Answer):
+		return fmt.Errorf("the answer to request %q becomes that to request %q", before.Answer.ID, after.Answer.ID)
+	case b != nil && a != nil && a.Run == b.Run && a.behind(*b):
 		return fmt.Errorf("run %d goes back from %s at step %d to %s at step %d", a.Run, b.Phase, b.Step+1, a.Phase, a.Step+1)
 	}
 	return nil
 }
 
-// OneRiskPerPlan: a plan never moves traffic and removes pods together, and one that changes the phase or what is stable
-// does nothing else. Whatever can't be taken back is confirmed first.
-func OneRiskPerPlan(o Observed, p Plan) error {
-	moves, removes := false, false
-	for _, action := range p.Actions {
-		switch a := action.(type) {
-		case Shift, Point:
-			moves = true
-		case Scale:
-			removes = removes || a.Replicas < o.workload(a.Revision).Replicas
-		case DeleteWorkload:
-			removes = true
-		}
-	}
-	switch {
-	case moves && removes:
-		return fmt.Errorf("it moves traffic and removes pods: %v", p.Actions)
-	case p.phaseChanged(o.Status) && len(p.Actions) > 0:
-		return fmt.Errorf("it changes the phase and acts: %v", p.Actions)
-	case (moves || removes || p.phaseChanged(o.Status)) && !p.Confirm:
-		return fmt.Errorf("it is not confirmed: %v", p.Actions)
-	}
-	return nil
+// answers says whether an answer is one to the request that was there to be answered.
+func (w Write) answers(answer Answer) bool {
+	request := w.Decided.Request
+	return request != nil && request.ID == answer.ID && w.Before.Status.Answer == w.Decided.Status.Answer
+}
+
+// behind says whether a run is less far than it was.
+func (r Release) behind(before Release) bool {
+	order := []Phase{Installing, Stepping, Promoting, Aborting, Aborted}
+	from, to := slices.Index(order, before.Phase), slices.Index(order, r.Phase)
+	return to < from || r.Phase == Stepping && before.Phase == Stepping && r.Step < before.Step
 }
 
 func (m Moment) backend(role Role) Exposure {

@@ -25,7 +25,7 @@ func (d *decision) reportProblems() {
 	}
 	r.Stalled, r.StalledReason, r.StalledMessage = true, problem.Reason, problem.Message
 	switch {
-	case r.State == Healthy:
+	case r.State == Healthy, r.State == Progressing && d.next.Release == nil:
 		r.State, r.Reason, r.Message = Degraded, problem.Reason, problem.Message
 	case r.Reason == "Blocked":
 		r.Reason, r.Message = problem.Reason, r.Message+": "+problem.Message

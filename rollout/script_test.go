@@ -108,7 +108,7 @@ func (s *script) set(spec *rollout.Spec, words []string) {
 
 func (s *script) steps(text string) []rollout.Step {
 	var steps []rollout.Step
-	for _, word := range strings.Split(text, ",") {
+	for word := range strings.SplitSeq(text, ",") {
 		kind, value, _ := strings.Cut(word, ":")
 		switch {
 		case kind != "pause":

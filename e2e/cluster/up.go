@@ -34,6 +34,8 @@ told on standard error. A cluster that runs already is left as it is.`,
 			if err := options.Validate(); err != nil {
 				return err
 			}
+			// Asked for at once: a parent that dies while the cluster starts must not be taken for another one.
+			parent := os.Getppid()
 			u := upper{tiers: tiers, options: options, progress: command.ErrOrStderr()}
 			st, err := u.up(command.Context())
 			if err != nil {
@@ -45,7 +47,7 @@ told on standard error. A cluster that runs already is left as it is.`,
 			if !foreground {
 				return nil
 			}
-			return u.hold(command.Context())
+			return u.hold(command.Context(), parent)
 		},
 	}
 	nameFlag(command, &options.Name)
@@ -154,9 +156,9 @@ func (u upper) abandon(ctx context.Context) error {
 const parentPoll = 200 * time.Millisecond
 
 // hold waits for a signal or the death of the calling process, and takes the cluster down.
-func (u upper) hold(ctx context.Context) error {
+func (u upper) hold(ctx context.Context, parent int) error {
 	u.say("Ctrl-C takes it down")
-	awaitEnd(ctx, os.Getppid())
+	awaitEnd(ctx, parent)
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupLimit)
 	defer cancel()
 	return down(cleanup, u.tiers, u.options.Name, u.progress)

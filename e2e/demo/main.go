@@ -120,7 +120,7 @@ func perform(ctx context.Context, c *cluster, programs, dir string) (err error) 
 		broken = append(broken, r.check())
 	}
 	if err := errors.Join(broken...); err != nil {
-		return err
+		return fmt.Errorf("%w\n\n%s", err, explain(ctx, c, stage, programs))
 	}
 	fmt.Print("\nAs promised: the good version was promoted, the bad ones were taken back, and no request was lost.\n", next(c.tier))
 	return nil
@@ -172,11 +172,4 @@ func endWithParent(ctx context.Context, cancel context.CancelCauseFunc) {
 			}
 		}
 	}
-}
-
-func stageOf(c *cluster, programs, dir string) stage {
-	if c.tier == kindTier {
-		return &kindStage{cluster: c, dir: dir}
-	}
-	return &sandboxStage{cluster: c, programs: programs, dir: dir}
 }

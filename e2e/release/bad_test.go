@@ -24,6 +24,8 @@ canary:
   canaryService: canary
   trafficRouting:
     gatewayAPI: {routes: [{kind: HTTPRoute, name: shop}]}
+    settleSeconds: 1
+    drainSeconds: 2
   abortScaleDownDelaySeconds: 0
   analysis:
     metrics:
@@ -103,10 +105,4 @@ func (s *shop) releaseBad(clients *clients, bad version, b breach) {
 		"(%s from the first scrape of the canary)", len(met), met.Last().Sub(met.First()).Round(time.Millisecond),
 		toZero.Round(time.Millisecond), met.Last().Sub(scrapes[0]).Round(time.Millisecond))
 	require.LessOrEqual(t, toZero, rollbackTime, "the breach was shown at %s, the last client met the bad version at %s", shown, met.Last())
-}
-
-// rollout reads the Rollout as it is now.
-func (s *shop) rollout() *v1alpha1.Rollout {
-	s.t.Helper()
-	return s.await("seen", func(r *v1alpha1.Rollout) bool { return r.Status.Phase != "" })
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAGoodReleaseReachesEveryoneWithoutLosingARequest(t *testing.T) {
+	t.Parallel()
 	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", strategy: `
 canary:
   stableService: stable

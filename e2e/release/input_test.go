@@ -167,7 +167,7 @@ canary:
 	defer func() { require.NoError(t, s.scalePrometheus(context.WithoutCancel(s.ctx), 1)) }()
 
 	s.release(version{name: "v2"})
-	s.requireStalled("shop", "NoVerdict", "success-rate", "Prometheus", "rollout promote", "rollout abort")
+	s.requireStalled("shop", "Held", "spec.strategy.canary.analysis", "success-rate", "Prometheus", "rollout promote", "rollout abort")
 	require.Equal(t, [2]int32{50, 50}, s.weights())
 
 	s.ask("abort", "shop")

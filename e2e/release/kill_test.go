@@ -3,11 +3,11 @@
 package release
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -20,91 +20,91 @@ canary:
   trafficRouting:
     gatewayAPI: {routes: [{kind: HTTPRoute, name: shop}]}
     settleSeconds: 2
-    drainSeconds: 3
+    drainSeconds: 1
   steps:
   - setWeight: 50
   - pause: {duration: 3s}
 `
 
-// moments are the ones at which the controller is killed, in their order within a release.
-var moments = []struct {
-	name    string
-	reached func(*v1alpha1.Rollout) bool
-}{
-	{"before the first weight", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && r.Status.Traffic.CanaryWeight == 0 }},
-	{"while a weight settles", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && reason(r) == "Settling" }},
-	{"in a pause", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && reason(r) == "Pausing" }},
-	{"while promoting", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Promoting") }},
-	{"while handing over", func(r *v1alpha1.Rollout) bool { return r.Status.Release == nil && reason(r) == "HandingOver" }},
-}
-
 func inPhase(r *v1alpha1.Rollout, phase string) bool {
 	return r.Status.Release != nil && r.Status.Release.Phase == phase
 }
 
-// ending is what a release leads to, as far as it must not depend on what happened to the controller meanwhile.
+// moment is a part of a release.
+type moment struct {
+	name    string
+	reached func(*v1alpha1.Rollout) bool
+}
+
+// ending is what a release leads to, told in a way that is the same for every release.
 type ending struct {
-	phase           v1alpha1.Phase
-	stable          string
-	runs            int64
-	weights         [2]int32
-	stableTo        string
-	canaryTo        string
-	pods            map[string]int32
-	revisionNumbers map[string]string
+	phase              v1alpha1.Phase
+	weights            [2]int32
+	stableTo, canaryTo string
+	// pods are those of all revisions, newRevisions the ReplicaSets that the release made, and runs how often it began.
+	pods         map[string]int32
+	newRevisions int
+	runs         int64
 }
 
 func TestAReleaseEndsTheSameWhenTheControllerIsKilled(t *testing.T) {
-	undisturbed := releaseAndKill(t, "", nil)
-	for _, moment := range moments {
-		t.Run(moment.name, func(t *testing.T) {
-			require.Equal(t, undisturbed, releaseAndKill(t, moment.name, moment.reached))
-		})
+	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", strategy: quick, limit: 6 * time.Minute})
+	undisturbed := s.releaseAndKill("v2", "", nil)
+	require.Equal(t, ending{
+		phase: v1alpha1.PhaseHealthy, weights: [2]int32{100, 0}, stableTo: "new", canaryTo: "new",
+		pods: map[string]int32{"new": replicas}, newRevisions: 1, runs: 1,
+	}, undisturbed)
+	for i, moment := range []moment{
+		{"before the first weight", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && r.Status.Traffic.CanaryWeight == 0 }},
+		{"while a weight settles", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && reason(r) == "Settling" }},
+		{"in a pause", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Stepping") && reason(r) == "Pausing" }},
+		{"while promoting", func(r *v1alpha1.Rollout) bool { return inPhase(r, "Promoting") }},
+		{"while handing over", func(r *v1alpha1.Rollout) bool { return r.Status.Release == nil && reason(r) == "HandingOver" }},
+	} {
+		next := fmt.Sprintf("v%d", i+3)
+		require.Equal(t, undisturbed, s.releaseAndKill(next, moment.name, moment.reached), "killed %s", moment.name)
+		ended := time.Now()
+		clients.awaitRequests(requestsPerSecond, ended)
+		require.Equal(t, 1.0, clients.Answers().Since(ended).Share(next))
+		clients.requireNoFailure()
 	}
+	s.figures.add(t.Name(), "%s", clients.Answers())
 }
 
-// releaseAndKill releases v2, kills the controller at a moment, and returns how it ended. Clients must not notice.
-func releaseAndKill(t *testing.T, name string, moment func(*v1alpha1.Rollout) bool) ending {
-	t.Helper()
-	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", strategy: quick})
-	first := s.rollout().Status.StableRevision
+// releaseAndKill releases a version, kills the controller at a moment, and returns how it ended.
+func (s *shop) releaseAndKill(next, name string, moment func(*v1alpha1.Rollout) bool) ending {
+	s.t.Helper()
+	before := s.rollout()
+	sets := len(s.replicaSets())
 	began := time.Now()
-	s.release(version{name: "v2"})
+	s.release(version{name: next})
 	if moment != nil {
 		s.await(name, moment)
-		require.NoError(t, s.killController(s.ctx))
+		require.NoError(s.t, s.killController(s.ctx))
+		require.True(s.t, moment(s.rollout()), "the release went on before the controller was killed")
 	}
-	s.await("healthy with v2", func(r *v1alpha1.Rollout) bool {
-		return r.Status.Phase == v1alpha1.PhaseHealthy && r.Status.StableRevision != first
+	r := s.await("healthy with "+next, func(r *v1alpha1.Rollout) bool {
+		return r.Status.Phase == v1alpha1.PhaseHealthy && r.Status.StableRevision != before.Status.StableRevision
 	})
-	r := s.rollout()
 	s.awaitPods(r.Status.StableRevision)
-	ended := time.Now()
-	clients.awaitRequests(requestsPerSecond, ended)
-	clients.Stop()
-	require.Equal(t, 1.0, clients.Answers().Since(ended).Share("v2"))
-	clients.requireNoFailure()
-	s.figures.add(t.Name(), "%s, %s", ended.Sub(began).Round(time.Second), clients.Answers())
-	return s.ending(r)
-}
-
-func (s *shop) ending(r *v1alpha1.Rollout) ending {
-	s.t.Helper()
-	service := func(name string) string {
-		found, err := s.kube.CoreV1().Services(s.namespace).Get(s.ctx, name, metav1.GetOptions{})
-		require.NoError(s.t, err)
-		return selector(found)
+	s.figures.add(s.t.Name()+" "+name, "%s", time.Since(began).Round(time.Second))
+	names := func(revision string) string {
+		return map[string]string{r.Status.StableRevision: "new", before.Status.StableRevision: "old"}[revision]
 	}
-	sets, err := s.kube.AppsV1().ReplicaSets(s.namespace).List(s.ctx, metav1.ListOptions{})
-	require.NoError(s.t, err)
-	numbers := map[string]string{}
-	for _, set := range sets.Items {
-		numbers[set.Name] = set.Annotations[v1alpha1.RevisionAnnotation]
+	pods := map[string]int32{}
+	for revision, n := range s.pods() {
+		pods[names(revision)] = n
 	}
 	return ending{
-		phase: r.Status.Phase, stable: r.Status.StableRevision, runs: r.Status.Runs, weights: s.weights(),
-		stableTo: service("stable"), canaryTo: service("canary"), pods: s.pods(), revisionNumbers: numbers,
+		phase: r.Status.Phase, weights: s.weights(), stableTo: names(s.pointsTo("stable")), canaryTo: names(s.pointsTo("canary")),
+		pods: pods, newRevisions: len(s.replicaSets()) - sets, runs: r.Status.Runs - before.Status.Runs,
 	}
 }
 
-func selector(s *corev1.Service) string { return s.Spec.Selector[v1alpha1.PodTemplateHashLabel] }
+// pointsTo is the revision that a Service selects.
+func (s *shop) pointsTo(service string) string {
+	s.t.Helper()
+	found, err := s.kube.CoreV1().Services(s.namespace).Get(s.ctx, service, metav1.GetOptions{})
+	require.NoError(s.t, err)
+	return found.Spec.Selector[v1alpha1.PodTemplateHashLabel]
+}

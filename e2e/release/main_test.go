@@ -15,10 +15,18 @@ import (
 // shared is the cluster of all tests of this package: to start one takes longer than any of them. TestMain alone sets it.
 var shared *cluster
 
+// parallel is how many tests run at the same time, of those that disturb no other.
+const parallel = "4"
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.list").Value.String() != "" {
 		os.Exit(m.Run())
+	}
+	// The tests that may run side by side wait most of the time, whatever the number of processors.
+	if err := flag.Set("test.parallel", parallel); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

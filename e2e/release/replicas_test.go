@@ -12,11 +12,13 @@ import (
 )
 
 func TestARollingUpdateLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	s, clients := openBusyShop(t, plan{manifest: "plain.yaml", strategy: `canary: {maxSurge: 1, maxUnavailable: 0}`})
 	s.releaseToTheEnd(clients, func() {})
 }
 
 func TestStepsByReplicaCountLoseNoRequest(t *testing.T) {
+	t.Parallel()
 	s, clients := openBusyShop(t, plan{manifest: "plain.yaml", strategy: `
 canary:
   maxSurge: 1
@@ -37,6 +39,7 @@ canary:
 }
 
 func TestAnAbortByReplicaCountLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	s, clients := openBusyShop(t, plan{manifest: "plain.yaml", strategy: `
 canary:
   maxSurge: 1

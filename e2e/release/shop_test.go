@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -29,8 +30,8 @@ import (
 )
 
 const (
-	// testTime bounds one test.
-	testTime = 5 * time.Minute
+	// testTime bounds one test that sets no limit of its own.
+	testTime = 3 * time.Minute
 	replicas = 4
 	// progressDeadline is the default one, written out.
 	progressDeadline = 10 * time.Minute
@@ -54,6 +55,8 @@ type plan struct {
 	strategy string
 	// progressDeadline is spec.progressDeadlineSeconds; zero stands for the default.
 	progressDeadline time.Duration
+	// limit is how long the test may take; zero stands for testTime.
+	limit time.Duration
 }
 
 // version is what a release brings.
@@ -71,7 +74,10 @@ func openNamespace(t *testing.T, p plan) *shop {
 	if p.progressDeadline == 0 {
 		p.progressDeadline = progressDeadline
 	}
-	ctx, cancel := context.WithTimeoutCause(shared.ctx, testTime, fmt.Errorf("the test takes longer than %s", testTime))
+	if p.limit == 0 {
+		p.limit = testTime
+	}
+	ctx, cancel := context.WithTimeoutCause(shared.ctx, p.limit, fmt.Errorf("the test takes longer than %s", p.limit))
 	t.Cleanup(cancel)
 	created, err := shared.kube.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "shop-"}}, metav1.CreateOptions{})
 	require.NoError(t, err)
@@ -212,6 +218,12 @@ func (s *shop) awaitPause(step int) *v1alpha1.Rollout {
 	})
 }
 
+// rollout reads the Rollout as it is now.
+func (s *shop) rollout() *v1alpha1.Rollout {
+	s.t.Helper()
+	return s.await("seen", func(r *v1alpha1.Rollout) bool { return r.Status.Phase != "" })
+}
+
 // reason is why the Rollout is as it is, in one word.
 func reason(r *v1alpha1.Rollout) string {
 	if ready := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
@@ -252,15 +264,20 @@ func (s *shop) weights() [2]int32 {
 // pods are the numbers of pods that the ReplicaSets have, by revision; those without pods are left out.
 func (s *shop) pods() map[string]int32 {
 	s.t.Helper()
-	sets, err := s.kube.AppsV1().ReplicaSets(s.namespace).List(s.ctx, metav1.ListOptions{})
-	require.NoError(s.t, err)
 	pods := map[string]int32{}
-	for _, set := range sets.Items {
+	for _, set := range s.replicaSets() {
 		if set.Status.Replicas > 0 || *set.Spec.Replicas > 0 {
 			pods[set.Labels[v1alpha1.PodTemplateHashLabel]] = set.Status.Replicas
 		}
 	}
 	return pods
+}
+
+func (s *shop) replicaSets() []appsv1.ReplicaSet {
+	s.t.Helper()
+	sets, err := s.kube.AppsV1().ReplicaSets(s.namespace).List(s.ctx, metav1.ListOptions{})
+	require.NoError(s.t, err)
+	return sets.Items
 }
 
 // awaitPods waits until there are no pods, also none on their way out, but those of a revision.

@@ -25,8 +25,8 @@ type Backend struct {
 // code 2 (Unknown), and so is every call that it could not even deliver. Ask the application's own metrics instead.
 func TraefikSuccessRate(b Backend) string {
 	const protocols = `protocol!~"grpc|grpc-web"`
-	all := rates(b, "traefik_service_requests_total", httpServer(b), protocols)
-	bad := rates(b, "traefik_service_requests_total", httpServer(b), protocols+`,code=~"5.."`)
+	all := increases(b, "traefik_service_requests_total", httpServer(b), protocols)
+	bad := increases(b, "traefik_service_requests_total", httpServer(b), protocols+`,code=~"5.."`)
 	// Counted from the failures because without any there is no series of them: the sum of nothing is nothing, not 0.
 	return fmt.Sprintf("1 - (sum(%s) or vector(0)) / sum(%s)", bad, all)
 }
@@ -39,17 +39,25 @@ func TraefikSuccessRate(b Backend) string {
 // them: a maximum of more than 5 s is never exceeded unless metrics.prometheus.buckets has a larger one.
 func TraefikLatency(b Backend, quantile string) string {
 	servers := httpServer(b) + "|" + grpcServer(b)
-	buckets := rates(b, "traefik_service_request_duration_seconds_bucket", servers, `protocol!~"sse|websocket"`)
+	buckets := increases(b, "traefik_service_request_duration_seconds_bucket", servers, `protocol!~"sse|websocket"`)
 	return fmt.Sprintf("histogram_quantile(%s, sum by (le) (%s))", quantile, buckets)
 }
 
-// rates are the rates of a backend's series, one per series. Where the scrape target has a label service of its own, as it
-// has when Prometheus finds Traefik through its Service, Prometheus renames Traefik's label to exported_service.
-func rates(b Backend, metric, servers, rest string) string {
-	rate := func(label string) string {
-		return fmt.Sprintf("rate(%s{%s=~%q,%s}[%s])", metric, label, servers, rest, b.Window)
+// increases are how much a backend's series have grown within the window, one per series. Where the scrape target has a label
+// service of its own, as it has when Prometheus finds Traefik through its Service, Prometheus renames Traefik's label to
+// exported_service.
+//
+// PromQL's increase doesn't see the first sample of a series: the errors with which a code="500" series begins would not
+// exist for it, and a canary with little traffic would fail unseen. So a series that wasn't there at the start of the
+// window counts with its whole value, provided that Prometheus had scraped its target by then. Without that condition a
+// Prometheus that lost its data would take everything that ever happened for news.
+func increases(b Backend, metric, servers, rest string) string {
+	increase := func(label string) string {
+		series := fmt.Sprintf("%s{%s=~%q,%s}", metric, label, servers, rest)
+		begun := fmt.Sprintf("((%s unless %s offset %s) and on (job, instance) (up offset %s == 1))", series, series, b.Window, b.Window)
+		return fmt.Sprintf("%s or increase(%s[%s])", begun, series, b.Window)
 	}
-	return rate("service") + " or " + rate("exported_service")
+	return increase("service") + " or " + increase("exported_service")
 }
 
 // httpServer and grpcServer are what Traefik calls the backend in the label service, for any port: shop-checkout-http-80@kubernetesgateway

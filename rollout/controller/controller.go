@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/record"
@@ -109,6 +110,11 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 		// Somebody else was faster. What they wrote brings the object back, and this is no error of anybody's.
 		c.Log.Debug("an object changed under the plan", zap.Stringer("rollout", w.key), zap.Error(failed))
 		return w.observed.Now.Add(disagreementPause), nil
+	}
+	if apierrors.HasStatusCause(failed, corev1.NamespaceTerminatingCause) {
+		// Nothing can be created any more, and the Rollout goes as well: there is nobody left to tell.
+		c.Log.Debug("the namespace is on its way out", zap.Stringer("rollout", w.key), zap.Error(failed))
+		return time.Time{}, nil
 	}
 	if err := c.writeStatus(ctx, w, plan, failed); err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {

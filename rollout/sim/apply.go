@@ -10,7 +10,8 @@ import (
 func (c *Cluster) apply(p *process, w write) (kind, bool) {
 	switch a := w.action.(type) {
 	case rollout.CreateWorkload:
-		return setKind, c.create(a)
+		c.create(a)
+		return setKind, true
 	case rollout.Scale:
 		return setKind, c.scale(p, a)
 	case rollout.Point:
@@ -28,16 +29,15 @@ func (c *Cluster) unchanged(read, now int64) bool {
 	return read == now || !c.settings.Guards.Preconditions
 }
 
-func (c *Cluster) create(a rollout.CreateWorkload) bool {
+// create makes a ReplicaSet. One that exists is the engine's own: the answer to an earlier creation was lost.
+func (c *Cluster) create(a rollout.CreateWorkload) {
 	sets := c.store.sets.last()
 	if find(sets, a.Revision) != nil {
-		// It is the engine's own: the answer to an earlier creation was lost.
-		return true
+		return
 	}
 	set := replicaSet{version: c.store.nextVersion(), uid: c.store.nextVersion()}
 	set.Workload = rollout.Workload{Revision: a.Revision, Number: a.Number, Replicas: a.Replicas, Created: c.now}
 	c.store.sets = append(c.store.sets, append(slices.Clone(sets), set))
-	return true
 }
 
 func (c *Cluster) scale(p *process, a rollout.Scale) bool {

@@ -177,25 +177,12 @@ func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
 	}
 	c.store.editService(i, func(s *service) { s.missing, s.revision = false, revision })
 	c.data.point(i, revision, c.now, c.settings)
-	c.forgetListed(i, revision)
 }
 
 // DeleteService makes somebody delete a backend.
 func (c *Cluster) DeleteService(role rollout.Role) {
 	i := slices.Index(roles[:], role)
 	c.store.editService(i, func(s *service) { s.missing = true })
-}
-
-// forgetListed forgets the endpoints that a backend does not select any more.
-func (c *Cluster) forgetListed(backend int, selected rollout.Revision) {
-	for i := range c.pods {
-		if selected == "" || selected == c.pods[i].revision {
-			continue
-		}
-		for j := range c.pods[i].pods {
-			c.pods[i].pods[j].listed[backend] = time.Time{}
-		}
-	}
 }
 
 // Environment lets the other controllers of the cluster, the nodes and the routers do what they have to do. It says

@@ -15,6 +15,10 @@
 // A plan is carried out within the settle time after it was decided, or not at all. A frozen process that thaws must not go
 // on where it was; a precondition on one object says nothing of the others.
 //
+// Where no router splits the traffic controllers take turns, but never lead at the same time: each could take a pod away
+// that the other counts on, in two ReplicaSets, and no precondition on one of them says anything of the other. With a
+// router the settle time keeps them apart.
+//
 // Clocks that jump forward cut waits short, and no engine that keeps times in a status can tell. In histories in which
 // they do the data plane follows at once, so that the order of things is still checked.
 //

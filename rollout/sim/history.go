@@ -55,8 +55,6 @@ type history struct {
 	jumps, overlap, alone bool
 	// next numbers revisions and requests.
 	revisions, requests int
-	// seenByPeople is the version of the Rollout that people look at.
-	seenByPeople int
 }
 
 // History runs the history of a seed, up to its first violation.
@@ -115,7 +113,7 @@ func newHistory(seed uint64, o Options) *history {
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
-	h.overlap, h.alone = o.TwoLeaders && h.oneIn(2), o.Alone
+	h.overlap, h.alone = o.TwoLeaders && s.Spec.Routed && h.oneIn(2), o.Alone
 	h.Cluster = New(s)
 	h.say("history", "seed %d: %s", seed, describe(s))
 	return h

@@ -102,16 +102,18 @@ func (c *Cluster) endpoints(s service, backend int) map[rollout.Revision]int {
 	endpoints := map[rollout.Revision]int{}
 	for i := range c.pods {
 		p := &c.pods[i]
-		if s.missing || s.revision != "" && s.revision != p.revision {
-			continue
-		}
+		selected := !s.missing && (s.revision == "" || s.revision == p.revision)
 		for j := range p.pods {
-			if p.pods[j].ready.After(c.now) {
-				continue
-			}
-			endpoints[p.revision]++
-			if p.pods[j].listed[backend].IsZero() {
-				p.pods[j].listed[backend] = c.now
+			listed := &p.pods[j].listed[backend]
+			switch {
+			case !selected:
+				*listed = time.Time{}
+			case p.pods[j].ready.After(c.now):
+			default:
+				endpoints[p.revision]++
+				if listed.IsZero() {
+					*listed = c.now
+				}
 			}
 		}
 	}

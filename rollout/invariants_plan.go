@@ -1,0 +1,113 @@
+package rollout
+
+import (
+	"fmt"
+	"slices"
+)
+
+// AbortProceeds holds if an abort can always be carried out, whatever else is broken; it needs only that stable has
+// endpoints. As long as the canary has a share the plan takes it away, or points the stable backend at stable first, or
+// waits for that to settle and says until when.
+func AbortProceeds(o Observed, p Plan) error {
+	release, share := o.Status.Release, o.Routes.Share()
+	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || share.High == 0 || !o.stableCouldServe() {
+		return nil
+	}
+	if slices.ContainsFunc(p.Actions, o.takesBack) {
+		return nil
+	}
+	// Only the settling of the pointer is worth waiting for, never longer than the settle time, and before that a status
+	// that says what somebody else has changed.
+	settling := o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
+	if settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+		return nil
+	}
+	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
+		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
+}
+
+// stableCouldServe says whether there is a router, and a stable backend with something to point at.
+func (o Observed) stableCouldServe() bool {
+	return o.Spec.Routed && !o.Stable.Missing && o.Stable.Ready(o.Status.Stable) > 0 && o.workload(o.Status.Stable).Available > 0
+}
+
+// takesBack says whether an action gives everything to stable, or is what has to come before.
+func (o Observed) takesBack(action Action) bool {
+	switch a := action.(type) {
+	case Shift:
+		return a.Percent == 0
+	case Point:
+		return a.Backend == StableRole && a.Revision == o.Status.Stable
+	}
+	return false
+}
+
+// EveryWaitEnds holds if every wait has a deadline, and every state has a way forward. A plan that changes nothing says when to
+// look again, or that all is well, or that it takes a person. It never says "now": that would be a loop.
+//
+// Pods of stable that are missing while no release is under way are the ReplicaSet's to bring; that wait is visible as
+// state Progressing, reason Scaling, and has no deadline because nothing else waits for it.
+func EveryWaitEnds(o Observed, p Plan) error {
+	if len(p.Actions) > 0 || !p.Status.Equal(o.Status) {
+		return nil
+	}
+	if !p.Wake.IsZero() {
+		if !p.Wake.After(o.Now) {
+			return fmt.Errorf("nothing changes and yet it wants to look again at once: %s", p.Report.Message)
+		}
+		return nil
+	}
+	r := p.Report
+	if r.State == Healthy || r.State == Waiting || r.Stalled || r.Reason == "Scaling" {
+		return nil
+	}
+	return fmt.Errorf("%s waits for ever: %s", r.State, r.Message)
+}
+
+// SurgeStaysInBounds holds if, where the number of pods is the share, the engine asks for at most replicas plus surge. What is
+// above already, because somebody changed the spec or scaled a ReplicaSet, only gets better.
+func SurgeStaysInBounds(o Observed, p Plan) error {
+	if o.Spec.Routed {
+		return nil
+	}
+	before := Moment{Workloads: o.Workloads}.pods().asked
+	after := before
+	for _, action := range p.Actions {
+		switch a := action.(type) {
+		case CreateWorkload:
+			after += a.Replicas
+		case Scale:
+			after += max(a.Replicas-o.workload(a.Revision).Replicas, 0)
+		}
+	}
+	if limit := o.Spec.Replicas + o.Spec.MaxSurge; after > max(before, limit) {
+		return fmt.Errorf("%d pods are asked for, more than %d: %v", after, limit, p.Actions)
+	}
+	return nil
+}
+
+// OneRiskPerPlan holds if a plan never moves traffic and removes pods together, and one that changes the phase or what is
+// stable does nothing else. Whatever can't be taken back is confirmed first.
+func OneRiskPerPlan(o Observed, p Plan) error {
+	moving, removing := slices.ContainsFunc(p.Actions, moves), slices.ContainsFunc(p.Actions, o.removes)
+	switch {
+	case moving && removing:
+		return fmt.Errorf("it moves traffic and removes pods: %v", p.Actions)
+	case p.phaseChanged(o.Status) && len(p.Actions) > 0:
+		return fmt.Errorf("it changes the phase and acts: %v", p.Actions)
+	case (moving || removing || p.phaseChanged(o.Status)) && !p.Confirm:
+		return fmt.Errorf("it is not confirmed: %v", p.Actions)
+	}
+	return nil
+}
+
+// removes says whether an action takes pods away.
+func (o Observed) removes(action Action) bool {
+	switch a := action.(type) {
+	case Scale:
+		return a.Replicas < o.workload(a.Revision).Replicas
+	case DeleteWorkload:
+		return true
+	}
+	return false
+}
