@@ -51,16 +51,15 @@ func (o Observed) nextNumber() int64 {
 
 // capable says whether the canary backend has had enough ready endpoints for a weight for the settle time: an endpoint
 // that the API server knows is not yet one that every gateway knows. The ReplicaSet has to agree, since endpoints outlive
-// their pods by a moment.
-func (d *decision) capable(weight int) bool {
+// their pods by a moment. before is what the pass before found.
+func (d *decision) capable(weight int, before Capacity) bool {
 	release, need := d.next.Release, podsFor(weight, d.o.Spec.Replicas)
 	w := d.o.workload(release.Revision)
 	if d.next.Ledger.Canary.Revision != release.Revision || min(d.o.Canary.Ready(release.Revision), w.Ready, w.Replicas) < need {
-		release.Capacity = Capacity{}
 		return false
 	}
-	c := release.Capacity
-	if c.Weight != weight || c.Since.IsZero() || c.Since.After(d.o.Now) {
+	release.Capacity = before
+	if before.Weight != weight || before.Since.IsZero() || before.Since.After(d.o.Now) {
 		release.Capacity = Capacity{Weight: weight, Since: d.o.Now}
 	}
 	return d.reached(release.Capacity.Since.Add(d.o.Spec.Settle)) && d.pointsTo(d.next.Ledger.Canary, release.Revision)

@@ -103,8 +103,9 @@ func (d *decision) finish() Plan {
 		d.plan.Actions, d.shrink, d.remove = nil, nil, nil
 		d.wakeAt(d.o.Now)
 	}
-	if d.movesTraffic() && !d.next.Ledger.sees(d.o.Status.Ledger) {
-		d.postponeMoves()
+	if len(d.plan.Actions) > 0 && !d.remembered() {
+		d.plan.Actions, d.shrink, d.remove = nil, nil, nil
+		d.wakeAt(d.o.Now)
 	}
 	if !d.movesTraffic() {
 		d.plan.Actions = append(append(d.plan.Actions, d.shrink...), d.remove...)
@@ -115,12 +116,14 @@ func (d *decision) finish() Plan {
 	return d.plan
 }
 
-// postponeMoves persists what was read back before it is changed. If somebody gave the canary a share, and the engine
-// took it away and crashed before it wrote the status, nothing would tell the next pass that the canary ever had one: it
-// would count as drained since long ago, while gateways still send requests to it.
-func (d *decision) postponeMoves() {
-	d.plan.Actions = slices.DeleteFunc(d.plan.Actions, moves)
-	d.wakeAt(d.o.Now)
+// remembered says whether the status knows already what a plan is about to change. If somebody gave the canary a share, and
+// the engine took it away and crashed before it wrote the status, nothing would tell the next pass that the canary ever had
+// one: it would count as drained since long ago, while gateways still send requests to it. The same goes for pods that
+// were lost: as soon as they are back it would look as if they had been there all the time.
+func (d *decision) remembered() bool {
+	before, after := d.o.Status.Release, d.next.Release
+	lost := before != nil && after != nil && !before.Capacity.Since.IsZero() && after.Capacity.Since.IsZero()
+	return !d.o.Spec.Routed || !lost && d.next.Ledger.sees(d.o.Status.Ledger)
 }
 
 // movesTraffic says whether the plan changes a share or what a backend points at.

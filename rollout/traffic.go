@@ -8,6 +8,9 @@ func (d *decision) give(weight int) bool {
 		return d.giveByPods(weight)
 	}
 	release, replicas, share := d.next.Release, d.o.Spec.Replicas, d.next.Ledger.High
+	// Capacity counts only while every pass looks at it; raise is where that happens.
+	before := release.Capacity
+	release.Capacity = Capacity{}
 	d.size(d.next.Stable, replicas, "stable can take everything back at any moment")
 	d.grow(release.Revision, podsFor(max(weight, share), replicas), "capacity before traffic")
 	if d.o.Stable.Missing || d.o.Canary.Missing || d.repairStable() {
@@ -19,7 +22,6 @@ func (d *decision) give(weight int) bool {
 	}
 	switch {
 	case share > 0 && dead(d.o.Canary) && d.stableServes():
-		release.Capacity = Capacity{}
 		d.act(Shift{Percent: 0, Why: "the canary has no ready endpoint left"})
 		return false
 	case d.next.Ledger.High > weight:
@@ -28,7 +30,7 @@ func (d *decision) give(weight int) bool {
 	case d.next.Ledger.exactly(weight):
 		return d.arrived(weight)
 	}
-	d.raise(weight)
+	d.raise(weight, before)
 	return false
 }
 
@@ -54,10 +56,10 @@ func (d *decision) pointCanary() {
 }
 
 // raise gives the canary more traffic, once it can carry it and what was measured so far allows it.
-func (d *decision) raise(weight int) {
+func (d *decision) raise(weight int, before Capacity) {
 	release := d.next.Release
 	need := podsFor(weight, d.o.Spec.Replicas)
-	if !d.capable(weight) {
+	if !d.capable(weight, before) {
 		if !release.Capacity.Since.IsZero() {
 			d.report(Progressing, "WaitingForCapacity", "%s: enough endpoints of revision %s are ready for canary weight %d; waiting %s until every gateway knows them",
 				d.position(), release.Revision, weight, short(d.o.Spec.Settle))
@@ -83,8 +85,6 @@ func (d *decision) raise(weight int) {
 // have set the weight before there was any pod.
 func (d *decision) arrived(weight int) bool {
 	release, need := d.next.Release, podsFor(weight, d.o.Spec.Replicas)
-	// What has been reached has to be reached anew should it be lost.
-	release.Capacity = Capacity{}
 	if ready := d.o.Canary.Ready(release.Revision); ready < need {
 		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready at canary weight %d",
 			d.position(), ready, need, release.Revision, weight)

@@ -94,6 +94,7 @@ func (c *Controller) confirm(ctx context.Context, key engine.Key, now time.Time,
 	if w == nil {
 		return nil, rollout.Plan{}, nil
 	}
+	c.catchUp(w)
 	again := rollout.Decide(w.observed)
 	if !plan.Agrees(again) {
 		c.Log.Debug("caches and API server lead to different plans", zap.Stringer("rollout", key),
@@ -103,12 +104,30 @@ func (c *Controller) confirm(ctx context.Context, key engine.Key, now time.Time,
 	return w, again, nil
 }
 
+// catchUp makes the next pass wait until the caches show what was read live. A pass from older caches would else persist
+// the past as what is so since now.
+func (c *Controller) catchUp(w *world) {
+	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, w.object.ResourceVersion)
+	for _, set := range w.sets {
+		c.ownWrites.Wrote(w.key, c.Caches.ReplicaSets, set.ResourceVersion)
+	}
+	for _, service := range w.services {
+		c.ownWrites.Wrote(w.key, c.Caches.Services, service.ResourceVersion)
+	}
+	for _, slice := range w.slices {
+		c.ownWrites.Wrote(w.key, c.Caches.Endpoints, slice.ResourceVersion)
+	}
+	for _, route := range w.observed.Routes.Routes {
+		c.ownWrites.Wrote(w.key, c.Caches.route(route.Kind), route.ResourceVersion)
+	}
+}
+
 // carryOut executes the plan, writes the status last, and tells people.
 func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) (time.Time, error) {
 	failed := c.execute(ctx, w, plan.Actions)
-	if errors.Is(failed, traffic.ErrChanged) || apierrors.IsConflict(failed) {
+	if errors.Is(failed, errExpired) || errors.Is(failed, traffic.ErrChanged) || apierrors.IsConflict(failed) {
 		// Somebody else was faster. What they wrote brings the object back, and this is no error of anybody's.
-		c.Log.Debug("an object changed under the plan", zap.Stringer("rollout", w.key), zap.Error(failed))
+		c.Log.Debug("the plan is out of date", zap.Stringer("rollout", w.key), zap.Error(failed))
 		return w.observed.Now.Add(disagreementPause), nil
 	}
 	if apierrors.HasStatusCause(failed, corev1.NamespaceTerminatingCause) {

@@ -3,7 +3,9 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,10 +20,23 @@ import (
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
+// errExpired says that a plan took too long to be carried out.
+var errExpired = errors.New("the observation is too old to act on")
+
+// shortestExpiry bounds from below how old an observation may become, for data planes that settle at once.
+const shortestExpiry = time.Second
+
 // execute carries the actions out in their order and stops at the first that fails. Every action states an end state, so
 // repeating a plan that stopped half way is safe.
+//
+// A plan older than the settle time is not carried out. A process that was frozen meanwhile may have lost the lease, and its
+// successor can have given traffic to what this plan is about to change; the precondition on the one object says nothing of
+// the other.
 func (c *Controller) execute(ctx context.Context, w *world, actions []rollout.Action) error {
 	for _, action := range actions {
+		if c.Clock().Sub(w.read) > max(w.observed.Spec.Settle, shortestExpiry) {
+			return fmt.Errorf("%s: %w", describe(action), errExpired)
+		}
 		if err := c.do(ctx, w, action); err != nil {
 			return fmt.Errorf("%s: %w", describe(action), err)
 		}

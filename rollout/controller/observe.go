@@ -32,7 +32,10 @@ type world struct {
 	observed rollout.Observed
 	sets     map[rollout.Revision]*appsv1.ReplicaSet
 	services map[rollout.Role]*corev1.Service
+	slices   []*discoveryv1.EndpointSlice
 	target   traffic.Target
+	// read is when reading began, by the clock that Clock is.
+	read time.Time
 	// other says which other Rollout has an older claim on a Service, empty for none.
 	other string
 }
@@ -40,11 +43,12 @@ type world struct {
 // observe reads everything that a decision needs. It returns nil for a Rollout that doesn't exist or is being deleted:
 // then nothing is done, least of all to traffic.
 func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, now time.Time) (*world, error) {
+	read := c.Clock()
 	object, err := from.rollout(ctx, key)
 	if err != nil || object == nil || object.DeletionTimestamp != nil {
 		return nil, err
 	}
-	w := &world{key: key, object: object, services: map[rollout.Role]*corev1.Service{}}
+	w := &world{key: key, object: object, services: map[rollout.Role]*corev1.Service{}, read: read}
 	w.observed.Now = now
 	w.observed.Status = readStatus(object.Status)
 	w.observed.Request = readRequest(object.Annotations)
@@ -118,6 +122,7 @@ func (c *Controller) observeBackend(ctx context.Context, from reader, w *world, 
 		return backend, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
 	}
 	w.services[role] = service
+	w.slices = append(w.slices, slices...)
 	backend.Missing = false
 	backend.Revision = service.Spec.Selector[v1alpha1.PodTemplateHashLabel]
 	backend.Endpoints = readyEndpoints(slices, w.sets)
