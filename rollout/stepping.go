@@ -67,7 +67,7 @@ func (d *decision) pause(step Step) {
 		end = d.o.Now.Add(step.Duration)
 	}
 	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, at canary weight %d",
-		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05"), d.next.Ledger.High)
+		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05 UTC"), d.next.Ledger.High)
 	if d.reached(end) {
 		d.nextStep("paused for %s", step.Duration)
 	}

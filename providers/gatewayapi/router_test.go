@@ -145,9 +145,9 @@ func (o owner) Answer(route traffic.RouteName, answers ...routertest.Answer) {
 			if a.Stale {
 				observed--
 			}
-			condition := func(kind string, true bool) object {
+			condition := func(kind string, holds bool) object {
 				c := object{"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": observed, "lastTransitionTime": nil}
-				if !true {
+				if !holds {
 					c["status"], c["reason"], c["message"] = "False", a.Reason, a.Message
 				}
 				return c
