@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -186,7 +187,7 @@ func (l *Load) snapshot() (Answers, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// Only ever appended to, so that what is handed out never changes.
-	return l.answers[:len(l.answers):len(l.answers)], l.changed
+	return slices.Clip(l.answers), l.changed
 }
 
 // WaitFor returns when n requests that were sent after since have been answered, or with an error when ctx or the load

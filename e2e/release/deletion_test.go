@@ -22,14 +22,14 @@ func TestNothingOfTheEngineMovesTrafficByGoingAway(t *testing.T) {
 	require.Equal(t, [2]int32{50, 50}, s.weights())
 
 	require.NoError(t, s.scaleController(s.ctx, 0))
-	clients.requireShare("v2", 50)
+	clients.requireShare(50)
 	require.Equal(t, before, s.traffic(), "without a controller")
 
 	require.NoError(t, s.scaleController(s.ctx, 2))
 	// The new controller has looked at this release when it answers what it refuses.
 	out, code := s.cli("retry", "shop")
 	require.NotZero(t, code, out)
-	clients.requireShare("v2", 50)
+	clients.requireShare(50)
 	require.Equal(t, before, s.traffic(), "with a new controller")
 	clients.Stop()
 	clients.requireNoFailure()

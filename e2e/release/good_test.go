@@ -38,7 +38,7 @@ canary:
 	for i, weight := range []int32{10, 30, 60} {
 		s.awaitPause(2*i + 2)
 		require.Equal(t, [2]int32{100 - weight, weight}, s.weights())
-		clients.requireShare("v2", float64(weight))
+		clients.requireShare(float64(weight))
 		s.ask("promote", "shop")
 	}
 	out, code := s.cli("status", "shop")

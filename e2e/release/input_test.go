@@ -149,7 +149,7 @@ func TestARunningReleaseCanBeAbortedWhateverElseIsBroken(t *testing.T) {
 }
 
 func TestWithoutPrometheusAReleaseIsHeldAndCanBeAborted(t *testing.T) {
-	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", progressDeadline: 5 * time.Second, strategy: `
+	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", progressDeadline: 15 * time.Second, strategy: `
 canary:
   stableService: stable
   canaryService: canary
@@ -161,6 +161,7 @@ canary:
     metrics:
     - {name: success-rate, interval: 1s, window: 5s, threshold: {min: "0.99"}}
   steps:
+  - setWeight: 40
   - setWeight: 50
 `})
 	require.NoError(t, s.scalePrometheus(s.ctx, 0))
@@ -168,7 +169,7 @@ canary:
 
 	s.release(version{name: "v2"})
 	s.requireStalled("shop", "Held", "spec.strategy.canary.analysis", "success-rate", "Prometheus", "rollout promote", "rollout abort")
-	require.Equal(t, [2]int32{50, 50}, s.weights())
+	require.Equal(t, [2]int32{60, 40}, s.weights())
 
 	s.ask("abort", "shop")
 	s.requireAborted()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,8 @@ type plan struct {
 	strategy string
 	// progressDeadline is spec.progressDeadlineSeconds; zero stands for the default.
 	progressDeadline time.Duration
+	// env is what every version of the application is told.
+	env map[string]string
 	// limit is how long the test may take; zero stands for testTime.
 	limit time.Duration
 }
@@ -163,8 +166,13 @@ func (s *shop) manifestOf(name, app string, v version) map[string]any {
 	if image == "" {
 		image = appImage
 	}
+	env := maps.Clone(s.env)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, v.env)
 	return map[string]any{
-		"Name": name, "App": app, "Version": v.name, "Env": v.env, "Image": image, "Strategy": string(strategy),
+		"Name": name, "App": app, "Version": v.name, "Env": env, "Image": image, "Strategy": string(strategy),
 		"Replicas": replicas, "ProgressDeadline": int(s.progressDeadline.Seconds()),
 	}
 }
@@ -211,9 +219,9 @@ func (s *shop) awaitPhase(phase v1alpha1.Phase) *v1alpha1.Rollout {
 }
 
 // awaitPause waits until the release waits for a person at a step, counting from 1.
-func (s *shop) awaitPause(step int) *v1alpha1.Rollout {
+func (s *shop) awaitPause(step int) {
 	s.t.Helper()
-	return s.await(fmt.Sprintf("paused at step %d", step), func(r *v1alpha1.Rollout) bool {
+	s.await(fmt.Sprintf("paused at step %d", step), func(r *v1alpha1.Rollout) bool {
 		return r.Status.Phase == v1alpha1.PhasePaused && r.Status.Release != nil && int(r.Status.Release.StepIndex) == step-1
 	})
 }

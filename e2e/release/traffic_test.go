@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,7 +22,8 @@ const (
 	shareTolerance = 3
 	// shareRequests is how many requests a share is measured with.
 	shareRequests = 1000
-	listed        = 20
+	// listed is how many failures a test that found some shows.
+	listed = 20
 )
 
 // clients send requests to a shop all the time.
@@ -69,14 +71,14 @@ func (c *clients) awaitRequests(n int, since time.Time) {
 	require.NoError(c.s.t, c.WaitFor(c.s.ctx, n, since))
 }
 
-// requireShare measures the share of a version from now on, over enough requests.
-func (c *clients) requireShare(version string, percent float64) {
+// requireShare measures the share that the new version v2 gets from now on, over enough requests.
+func (c *clients) requireShare(percent float64) {
 	c.s.t.Helper()
 	from := time.Now()
 	c.awaitRequests(shareRequests, from)
 	received := c.Answers().Since(from)
-	share := 100 * received.Share(version)
-	require.InDelta(c.s.t, percent, share, shareTolerance, "share of %s: %s", version, received)
+	share := 100 * received.Share("v2")
+	require.InDelta(c.s.t, percent, share, shareTolerance, "%s", received)
 	c.s.figures.add(c.s.t.Name()+": share at weight "+fmt.Sprint(percent), "%.1f %% of %d requests", share, len(received))
 }
 
@@ -89,5 +91,9 @@ func (c *clients) requireNoFailure() {
 func requireNoFailure(t *testing.T, answers load.Answers) {
 	t.Helper()
 	failures := answers.Failures()
-	require.Empty(t, failures[:min(len(failures), listed)], "%d of %s", len(failures), answers)
+	var some []string
+	for _, failure := range failures[:min(len(failures), listed)] {
+		some = append(some, failure.String())
+	}
+	require.Empty(t, failures, "%s, for example\n%s", answers, strings.Join(some, "\n"))
 }

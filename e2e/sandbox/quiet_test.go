@@ -150,3 +150,26 @@ func TestAStandbyTakesOverWhenTheLeaderIsKilled(t *testing.T) {
 	a.waitPhase(v1alpha1.PhaseHealthy)
 	require.Zero(t, a.failedSince(before))
 }
+
+func TestAReleaseCostsAFewDozenRequests(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.services()
+	a.route()
+	through, kubeconfig := recording(t)
+	a.engine("--kubeconfig", kubeconfig)
+	a.strategy = strings.Split(usualStrategy, "      analysis:")[0] +
+		"      steps: [{setWeight: 10}, {setWeight: 25}, {setWeight: 50}, {setWeight: 75}]"
+	a.release("v1")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	before := len(through.seen())
+	a.release("v2")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	kinds := map[string]int{}
+	for _, request := range through.seen()[before:] {
+		method, path, _ := strings.Cut(request, " ")
+		kinds[method+" "+strings.ReplaceAll(path[strings.LastIndex(path, a.namespace)+len(a.namespace):], "checkout", "")]++
+	}
+	t.Logf("a release with four weights: %d requests: %v", len(through.seen())-before, kinds)
+	require.Less(t, len(through.seen())-before, 170)
+}

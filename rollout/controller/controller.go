@@ -46,6 +46,7 @@ type Controller struct {
 	Options
 	ownWrites *engine.OwnWrites
 	templates *templateChecks
+	written   *writeTimes
 }
 
 // New makes a Controller.
@@ -53,7 +54,8 @@ func New(o Options) *Controller {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	return &Controller{Options: o, ownWrites: engine.NewOwnWrites(), templates: newTemplateChecks(o.Kubernetes)}
+	return &Controller{Options: o, ownWrites: engine.NewOwnWrites(), templates: newTemplateChecks(o.Kubernetes),
+		written: &writeTimes{times: map[engine.Key]time.Time{}}}
 }
 
 // Reconcile observes, decides, and carries the plan out.
@@ -135,22 +137,38 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 		c.Log.Debug("the namespace is on its way out", zap.Stringer("rollout", w.key), zap.Error(failed))
 		return time.Time{}, nil
 	}
-	if err := c.writeStatus(ctx, w, plan, failed); err != nil {
+	later, err := c.writeStatus(ctx, w, plan, failed)
+	if err != nil {
 		if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 			return w.observed.Now.Add(disagreementPause), nil
 		}
 		return time.Time{}, fmt.Errorf("write the status of Rollout %s: %w", w.key, err)
 	}
 	c.tell(w, plan, failed)
-	c.Measurer.Want(w.key, plan.Measure)
+	if later.IsZero() {
+		// Otherwise what was measured is not persisted yet, and has to be observed again.
+		c.Measurer.Want(w.key, plan.Measure)
+	}
 	if failed != nil {
 		return time.Time{}, fmt.Errorf("carry out the plan for Rollout %s: %w", w.key, failed)
 	}
+	if !later.IsZero() {
+		return earlier(plan.Wake, later), nil
+	}
 	return plan.Wake, nil
+}
+
+// earlier is the earlier of two times, of which the first may be missing.
+func earlier(a, b time.Time) time.Time {
+	if !a.IsZero() && a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // forget drops what is kept for a Rollout that is gone. Its pods go with it; its routes and Services stay as they are.
 func (c *Controller) forget(key engine.Key) {
 	c.ownWrites.Forget(key)
+	c.written.forget(key)
 	c.Measurer.Want(key, nil)
 }

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,14 +14,20 @@ import (
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
 // reasonWriteFailed is the reason of a Stalled condition while a write fails.
 const reasonWriteFailed = "WriteFailed"
 
+// talkPause is how long a change of words and counts alone may wait after the last write of a status. Many of them follow
+// one another within milliseconds, and nobody reads that fast.
+const talkPause = time.Second
+
 // writeStatus persists the plan's status if it differs from what is there. What the status says of the world was observed,
-// so it holds also when an action failed; the failure is added to it.
-func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Plan, failed error) error {
+// so it holds also when an action failed; the failure is added to it. A change that decides nothing may be put off: then it
+// returns when to write it.
+func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Plan, failed error) (time.Time, error) {
 	next := newStatus(w, plan)
 	if failed != nil {
 		next.Message = failed.Error()
@@ -32,16 +39,62 @@ func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Pla
 		meta.SetStatusCondition(&next.Conditions, condition)
 	}
 	if apiequality.Semantic.DeepEqual(next, w.object.Status) {
-		return nil
+		return time.Time{}, nil
+	}
+	due := c.written.last(w.key).Add(talkPause)
+	if w.observed.Now.Before(due) && apiequality.Semantic.DeepEqual(substance(next), substance(w.object.Status)) {
+		return due, nil
 	}
 	object := w.object.DeepCopy()
 	object.Status = next
 	after, err := c.Rollouts.Rollouts(w.key.Namespace).UpdateStatus(ctx, object, metav1.UpdateOptions{})
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
+	c.written.note(w.key, w.observed.Now)
 	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, after.ResourceVersion)
-	return nil
+	return time.Time{}, nil
+}
+
+// substance is a status without what no decision and no program depends on: words, counts of pods, measurements that
+// changed nothing, and a deadline that the next pass sets again.
+func substance(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	out := *s.DeepCopy()
+	out.Message, out.Revisions = "", nil
+	out.Replicas, out.UpdatedReplicas, out.ReadyReplicas, out.AvailableReplicas = 0, 0, 0, 0
+	if r := out.Release; r != nil {
+		r.Metrics, r.Deadline, r.ReadyHighWater = nil, nil, 0
+	}
+	for i := range out.Conditions {
+		if out.Conditions[i].Type != v1alpha1.ConditionStalled {
+			out.Conditions[i].Reason, out.Conditions[i].Message = "", ""
+		}
+	}
+	return out
+}
+
+// writeTimes remembers when the status of each Rollout was last written.
+type writeTimes struct {
+	mu    sync.Mutex
+	times map[engine.Key]time.Time // follows mu
+}
+
+func (t *writeTimes) last(key engine.Key) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.times[key]
+}
+
+func (t *writeTimes) note(key engine.Key, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.times[key] = at
+}
+
+func (t *writeTimes) forget(key engine.Key) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.times, key)
 }
 
 // conditions follow kstatus: Ready says that the spec is reached, Reconciling that the engine works on it, Stalled that
