@@ -182,8 +182,8 @@ func (o Observed) workload(revision Revision) Workload {
 	return Workload{}
 }
 
-// blocking is the first problem that keeps a new revision from starting; references are only a matter for the pods of
-// the very first revision when with is false.
+// blocking is the first problem that keeps a new revision from starting. Without references only those count that lie in
+// the spec itself.
 func (o Observed) blocking(references bool) *Problem {
 	for i, p := range o.Problems {
 		if references || !p.Reference {

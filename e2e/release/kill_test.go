@@ -49,7 +49,7 @@ type ending struct {
 
 func TestAReleaseEndsTheSameWhenTheControllerIsKilled(t *testing.T) {
 	s, clients := openBusyShop(t, plan{manifest: "routed.yaml", strategy: quick, limit: 6 * time.Minute})
-	undisturbed := s.releaseAndKill("v2", "", nil)
+	undisturbed := s.releaseAndKill("v2", "undisturbed", nil)
 	require.Equal(t, ending{
 		phase: v1alpha1.PhaseHealthy, weights: [2]int32{100, 0}, stableTo: "new", canaryTo: "new",
 		pods: map[string]int32{"new": replicas}, newRevisions: 1, runs: 1,

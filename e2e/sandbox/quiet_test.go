@@ -9,12 +9,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -137,6 +139,38 @@ func TestDeletingTheRolloutLeavesRoutesAndServicesAsTheyAre(t *testing.T) {
 	after, err := cluster.kubernetes.CoreV1().Services(a.namespace).Get(t.Context(), "checkout-stable", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, stable.Spec.Selector, after.Spec.Selector)
+}
+
+func TestARolloutThatWasDeletedWithoutItsPodsTakesThemOverWhenItIsBack(t *testing.T) {
+	t.Parallel()
+	a, _ := installed(t)
+	a.release("v2")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	pods := func() map[string]bool {
+		list, err := cluster.kubernetes.CoreV1().Pods(a.namespace).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		ids := map[string]bool{}
+		for _, pod := range list.Items {
+			if pod.DeletionTimestamp == nil {
+				ids[string(pod.UID)] = true
+			}
+		}
+		return ids
+	}
+	eventually(t, "the pods of v2 alone", func() (bool, string) { return len(pods()) == 4, "there are others" })
+	serving, before := pods(), a.received()
+	orphan := metav1.DeletePropagationOrphan
+	require.NoError(t, cluster.rollouts.Rollouts(a.namespace).Delete(t.Context(), "checkout", metav1.DeleteOptions{PropagationPolicy: &orphan}))
+	eventually(t, "the Rollout to be gone and its ReplicaSets to be nobody's", func() (bool, string) {
+		sets, err := cluster.kubernetes.AppsV1().ReplicaSets(a.namespace).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		_, gone := cluster.rollouts.Rollouts(a.namespace).Get(t.Context(), "checkout", metav1.GetOptions{})
+		return gone != nil && !slices.ContainsFunc(sets.Items, func(s appsv1.ReplicaSet) bool { return len(s.OwnerReferences) > 0 }), "not yet"
+	})
+	a.release("v2")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	require.Equal(t, serving, pods())
+	require.Zero(t, a.failedSince(before))
 }
 
 func TestAStandbyTakesOverWhenTheLeaderIsKilled(t *testing.T) {

@@ -93,16 +93,49 @@ func (c *Controller) create(ctx context.Context, w *world, a rollout.CreateWorkl
 	return nil
 }
 
-// recognize accepts a ReplicaSet that exists already if it is ours: the answer to an earlier creation was lost.
+// recognize accepts a ReplicaSet that exists already if it is ours: the answer to an earlier creation was lost, or a Rollout of
+// this name was deleted without its pods (--cascade=orphan) and is back.
 func (c *Controller) recognize(ctx context.Context, w *world, revision rollout.Revision, exists error) error {
 	set, err := c.Kubernetes.AppsV1().ReplicaSets(w.key.Namespace).Get(ctx, workloadName(w.object.Name, revision), metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	if !metav1.IsControlledBy(set, w.object) || set.Labels[v1alpha1.PodTemplateHashLabel] != revision {
+	owner := metav1.GetControllerOf(set)
+	switch {
+	case owner == nil && set.Labels[ManagedLabel] == "true":
+		return c.adoptOrphans(ctx, w)
+	case owner == nil || owner.UID != w.object.UID || set.Labels[v1alpha1.PodTemplateHashLabel] != revision:
 		return fmt.Errorf("%w, and it belongs to someone else: delete it or give the Rollout another name", exists)
 	}
 	c.ownWrites.Wrote(w.key, c.Caches.ReplicaSets, set.ResourceVersion)
+	return nil
+}
+
+// adoptOrphans makes the Rollout the owner of all ReplicaSets that a Rollout of its name left behind, so that their pods go on
+// serving and the old ones are removed in order.
+func (c *Controller) adoptOrphans(ctx context.Context, w *world) error {
+	sets := managedSets{c.Kubernetes.AppsV1().ReplicaSets(w.key.Namespace)}
+	list, err := sets.List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&w.object.Spec.Selector)})
+	if err != nil {
+		return fmt.Errorf("list ReplicaSets to adopt: %w", err)
+	}
+	owner := metav1.NewControllerRef(w.object, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))
+	for _, set := range list.Items {
+		if metav1.GetControllerOf(&set) != nil || set.Name != workloadName(w.object.Name, set.Labels[v1alpha1.PodTemplateHashLabel]) {
+			continue
+		}
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+			"uid": set.UID, "resourceVersion": set.ResourceVersion, "ownerReferences": append(set.OwnerReferences, *owner),
+		}})
+		if err != nil {
+			return err
+		}
+		after, err := sets.sets.Patch(ctx, set.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil {
+			return fmt.Errorf("adopt ReplicaSet %s: %w", set.Name, err)
+		}
+		c.ownWrites.Wrote(w.key, c.Caches.ReplicaSets, after.ResourceVersion)
+	}
 	return nil
 }
 
