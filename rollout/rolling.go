@@ -69,12 +69,10 @@ func (d *decision) roll(want map[Revision]int, why string) bool {
 	there := true
 	for _, revision := range slices.Sorted(maps.Keys(want)) {
 		w := d.o.workload(revision)
-		if missing := want[revision] - w.Replicas; missing > 0 {
-			add := min(missing, surge)
+		// A revision without a ReplicaSet gets one also when it is to have no pods for now.
+		if add := min(max(want[revision]-w.Replicas, 0), surge); add > 0 || w.Revision == "" {
 			surge -= add
-			if add > 0 {
-				d.size(revision, w.Replicas+add, why)
-			}
+			d.size(revision, w.Replicas+add, why)
 		}
 		there = there && w.Replicas == want[revision] && w.Available >= want[revision]
 	}

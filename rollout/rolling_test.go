@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -104,4 +105,19 @@ func rollUntilDone(t *testing.T, spec Spec, there int) {
 		}
 	}
 	require.Fail(t, "it never ends", "%+v from %d", spec, there)
+}
+
+func TestAnApplicationScaledToZeroIsInstalledAllTheSame(t *testing.T) {
+	o := Observed{Now: time.Unix(1000, 0), Spec: Spec{Target: "v1", MaxSurge: 1, ProgressDeadline: time.Minute}}
+	for range 4 {
+		plan := Decide(o)
+		o.Status = plan.Status
+		for _, action := range plan.Actions {
+			if created, ok := action.(CreateWorkload); ok {
+				o.Workloads = append(o.Workloads, Workload{Revision: created.Revision, Number: created.Number, Replicas: created.Replicas})
+			}
+		}
+	}
+	require.Equal(t, "v1", o.Status.Stable)
+	require.Len(t, o.Workloads, 1)
 }
