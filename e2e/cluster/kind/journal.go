@@ -13,12 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollout-dev/rollout/e2e/cluster/heartbeat"
 	"github.com/rollout-dev/rollout/e2e/cluster/process"
 )
 
 const (
 	// heartbeat is how often a step that takes long says that it is still alive.
-	heartbeat = 15 * time.Second
+	beat = 15 * time.Second
 	// worthTelling is the time from which on the duration of a step is of interest.
 	worthTelling = 2 * time.Second
 	// killGrace is how long a cancelled program gets to end before its pipes are closed.
@@ -42,32 +43,13 @@ func (j journal) say(format string, args ...any) {
 func (j journal) step(title string, do func() error) error {
 	j.say("%s", title)
 	start := time.Now()
-	stop := every(heartbeat, func() { j.say("  %s: %s so far", title, time.Since(start).Round(time.Second)) })
+	stop := heartbeat.Every(beat, func() { j.say("  %s: %s so far", title, time.Since(start).Round(time.Second)) })
 	err := do()
 	stop()
 	if took := time.Since(start); err == nil && took >= worthTelling {
 		j.say("  done in %s", took.Round(100*time.Millisecond))
 	}
 	return err
-}
-
-// every calls f in intervals until stop is called; when stop returns, f is not running and will not run again.
-func every(interval time.Duration, f func()) (stop func()) {
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				f()
-			}
-		}
-	})
-	return func() { close(done); running.Wait() }
 }
 
 // program is one run of another program.

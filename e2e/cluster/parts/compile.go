@@ -13,10 +13,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollout-dev/rollout/e2e/cluster/heartbeat"
 )
 
 // heartbeat is how often a long build says that it is still alive.
-const heartbeat = 15 * time.Second
+const beat = 15 * time.Second
 
 // job is one program to be compiled.
 type job struct {
@@ -39,7 +41,7 @@ func compile(ctx context.Context, progress io.Writer, j job) error {
 
 	start := time.Now()
 	out := &output{}
-	stop := every(heartbeat, func() { say("  %s: %s, %s", j.contents, time.Since(start).Round(time.Second), out.progress()) })
+	stop := heartbeat.Every(beat, func() { say("  %s: %s, %s", j.contents, time.Since(start).Round(time.Second), out.progress()) })
 	defer stop()
 
 	temporary := j.target + ".new"
@@ -71,25 +73,6 @@ func removeIfPresent(path string) error {
 		return fmt.Errorf("remove the unfinished build: %w", err)
 	}
 	return nil
-}
-
-// every calls f in intervals until stop is called; when stop returns, f is not running and will not run again.
-func every(interval time.Duration, f func()) (stop func()) {
-	done := make(chan struct{})
-	var running sync.WaitGroup
-	running.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				f()
-			}
-		}
-	})
-	return func() { close(done); running.Wait() }
 }
 
 // advice says what to try, from what the Go command printed.
