@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// heartbeat is how often a step that takes long says that it is still alive.
+	// beat is how often a step that takes long says that it is still alive.
 	beat = 15 * time.Second
 	// worthTelling is the time from which on the duration of a step is of interest.
 	worthTelling = 2 * time.Second

@@ -17,7 +17,7 @@ import (
 	"github.com/rollout-dev/rollout/e2e/cluster/heartbeat"
 )
 
-// heartbeat is how often a long build says that it is still alive.
+// beat is how often a long build says that it is still alive.
 const beat = 15 * time.Second
 
 // job is one program to be compiled.
