@@ -27,7 +27,13 @@ func (d *decision) takeBack() bool {
 		d.returnToStable("the release is taken back")
 		return false
 	}
-	return !astray && d.drained(0)
+	return !astray && (d.drained(0) || d.cutOff())
+}
+
+// cutOff says whether nothing can have reached the canary for as long as draining takes, although the router doesn't say
+// so: the Service that stands for it is gone, and with it the router's way to accept any split.
+func (d *decision) cutOff() bool {
+	return d.o.Canary.Missing && d.reached(d.next.Ledger.Since.Add(d.o.Spec.Settle+d.o.Spec.Drain))
 }
 
 // takenBack ends the abort: the next revision may start, or this one is held for a retry.

@@ -72,6 +72,7 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 	if d.reached(d.next.Ledger.Since.Add(d.o.Spec.ProgressDeadline)) {
 		d.report(Waiting, "Held", "%s: no verdict since %s: %s; rollout promote goes on without one, rollout abort takes the release back",
 			position, d.next.Ledger.Since.UTC().Format("15:04:05 UTC"), c.Reason)
+		d.stall("Held", "spec.strategy.canary.analysis: %s", d.plan.Report.Message)
 		return false
 	}
 	d.report(Progressing, "WaitingForVerdict", "%s: %s", position, c.Reason)

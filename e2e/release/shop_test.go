@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -230,14 +229,6 @@ func (s *shop) awaitPause(step int) {
 func (s *shop) rollout() *v1alpha1.Rollout {
 	s.t.Helper()
 	return s.await("seen", func(r *v1alpha1.Rollout) bool { return r.Status.Phase != "" })
-}
-
-// reason is why the Rollout is as it is, in one word.
-func reason(r *v1alpha1.Rollout) string {
-	if ready := meta.FindStatusCondition(r.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-		return ready.Reason
-	}
-	return ""
 }
 
 // cli runs the command rollout in the shop's namespace and returns what it printed and its exit code.
