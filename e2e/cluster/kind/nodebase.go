@@ -17,7 +17,6 @@ const (
 	// nodeSuite is the Debian release inside a node, whatever release the machine itself runs.
 	nodeSuite      = "bookworm"
 	baseRepository = "rollout-kind/base"
-	defaultMirror  = "http://deb.debian.org/debian"
 )
 
 // nodePackages is what a node needs beyond a minimal Debian: systemd as its first process, what kubelet, kube-proxy and
@@ -68,18 +67,19 @@ func (c *cluster) debootstrap(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.run(ctx, program{path: path, args: []string{"--variant=minbase",
-		"--include=" + strings.Join(nodePackages(), ","), nodeSuite, root, c.mirror(ctx)}})
+	args := []string{"--variant=minbase", "--include=" + strings.Join(nodePackages(), ","), nodeSuite, root}
+	_, err = c.run(ctx, program{path: path, args: append(args, c.mirror(ctx)...)})
 	return err
 }
 
-// mirror is where this machine gets its own Debian packages from: where it has a mirror of its own, nothing else may be in reach.
-func (c *cluster) mirror(ctx context.Context) string {
+// mirror is where this machine gets its own Debian packages from: where it has a mirror of its own, nothing else may be in
+// reach. It is nothing where apt doesn't say; then debootstrap takes its default.
+func (c *cluster) mirror(ctx context.Context) []string {
 	out, err := c.run(ctx, program{path: "apt-get", args: []string{"indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian"}})
 	if uri, _, _ := strings.Cut(strings.TrimSpace(out), "\n"); err == nil && strings.HasPrefix(uri, "http") {
-		return strings.TrimSuffix(uri, "/")
+		return []string{strings.TrimSuffix(uri, "/")}
 	}
-	return defaultMirror
+	return nil
 }
 
 // importFolder pipes a folder into `docker import`.
