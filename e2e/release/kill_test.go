@@ -19,11 +19,11 @@ canary:
   canaryService: canary
   trafficRouting:
     gatewayAPI: {routes: [{kind: HTTPRoute, name: shop}]}
-    settleSeconds: 2
+    settleSeconds: 4
     drainSeconds: 1
   steps:
   - setWeight: 50
-  - pause: {duration: 3s}
+  - pause: {duration: 5s}
 `
 
 func inPhase(r *v1alpha1.Rollout, phase string) bool {
