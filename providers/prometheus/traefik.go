@@ -12,7 +12,7 @@ type Backend struct {
 	Namespace string
 	Service   string
 	// Window is how far back the query looks, as PromQL writes it (1m, 1500ms). At least two scrapes must fit into it,
-	// else there is never any data.
+	// else a series that exists already never gives data.
 	Window string
 }
 

@@ -2,8 +2,8 @@
 // out. All reads happen in observe.go and its helpers, all writes in execute.go and record.go; nothing between them
 // touches the network. Measurements run beside the passes and come back as observations.
 //
-// Four guards keep a pass from acting on something that is no longer so. It is skipped until its own earlier writes are
-// in the caches (engine.OwnWrites). The caches start from a consistent list (engine.Store). Every write carries the
-// resource version it was decided on. And what can't be taken back, plans with Confirm set, is decided once more on what
-// the API server says right now.
+// Five guards keep a pass from acting on something that is no longer so. It is skipped until its own earlier writes, and what
+// it read live, are in the caches (engine.OwnWrites). The caches start from a consistent list (engine.Store). Every write
+// carries the resource version it was decided on. What can't be taken back, plans with Confirm set, is decided once more on
+// what the API server says right now. And a plan is carried out within the settle time or not at all.
 package controller

@@ -154,7 +154,8 @@ func (s *Store[T]) announce(before, after T) {
 
 func (s *Store[T]) markSynced() { s.syncOnce.Do(func() { close(s.synced) }) }
 
-// more goroutines with buffers of their own between the watch and the objects, for many listeners that come and go.
+// feed is the Store as a reflector fills it. It takes the place of a shared informer, which would put two more goroutines with
+// buffers of their own between the watch and the objects, for many listeners that come and go.
 type feed[T Object] struct{ store *Store[T] }
 
 var (
