@@ -3,6 +3,31 @@ package rollout
 // podsFor is how many pods a revision needs for a share of the traffic, in percent: never none for some traffic.
 func podsFor(percent, replicas int) int { return (percent*replicas + 99) / 100 }
 
+// need is how many ready endpoints the revision under test needs for a share.
+func (d *decision) need(weight int) int {
+	if weight <= 0 {
+		return 0
+	}
+	return min(max(podsFor(weight, d.o.Spec.Replicas), d.o.Spec.MinPods), d.o.Spec.Replicas)
+}
+
+// canaryPods is how many pods the revision under test is to have at a weight: what the weight needs, or more if the plan says
+// so. It is never fewer: ten percent of the pods can't carry ninety percent of the traffic.
+func (d *decision) canaryPods(weight int) int {
+	return max(d.need(weight), scaleAt(d.o.Spec.Steps, d.next.Release.Step))
+}
+
+// scaleAt is the number of pods that the plan asks for at a step, negative for as many as the share needs.
+func scaleAt(steps []Step, index int) int {
+	pods := -1
+	for _, s := range steps[:min(index+1, len(steps))] {
+		if s.Kind == SetScale {
+			pods = s.Pods
+		}
+	}
+	return pods
+}
+
 // shareByPods is the share that the canary has by the number of pods it is asked to have, where no router splits.
 func (o Observed) shareByPods() int {
 	if o.Status.Release == nil {
@@ -53,7 +78,7 @@ func (o Observed) nextNumber() int64 {
 // that the API server knows is not yet one that every gateway knows. The ReplicaSet has to agree, since endpoints outlive
 // their pods by a moment. before is what the pass before found.
 func (d *decision) capable(weight int, before Capacity) bool {
-	release, need := d.next.Release, podsFor(weight, d.o.Spec.Replicas)
+	release, need := d.next.Release, d.need(weight)
 	w := d.o.workload(release.Revision)
 	if d.next.Ledger.Canary.Revision != release.Revision || min(d.o.Canary.Ready(release.Revision), w.Ready, w.Replicas) < need {
 		return false

@@ -9,7 +9,10 @@ import (
 func (d *decision) idle() {
 	stable, target := d.next.Stable, d.o.Spec.Target
 	d.report(Healthy, "Healthy", "revision %s is stable and serves everything", stable)
-	quiet := d.converge()
+	if d.rewire() {
+		return
+	}
+	quiet := d.way().converge()
 	d.describeIdle(quiet)
 	d.watchHandover()
 	switch {
@@ -19,13 +22,46 @@ func (d *decision) idle() {
 		}
 	case d.o.blocking(true) != nil:
 		d.report(Degraded, "Blocked", "revision %s can't be released; stable revision %s serves", target, stable)
-	case d.o.Spec.Paused:
-		d.report(Waiting, "Paused", "spec.paused is true: revision %s is not released", target)
-	case quiet:
+	case d.paused():
+		d.report(Waiting, "Paused", "%s: revision %s is not released", d.pausedBy(), target)
+	case quiet && !d.rewiring():
+		d.start(target)
+	}
+}
+
+// start begins the release of a revision. One that was stable before may not need the steps.
+func (d *decision) start(target Revision) {
+	stable := d.next.Stable
+	why := d.served(target)
+	d.next.UndoTo = ""
+	if why == "" {
 		d.begin(target, Stepping)
 		d.event("ReleaseStarted", "releasing revision %s; revision %s is stable", target, stable)
 		d.report(Progressing, "Releasing", "releasing revision %s", target)
+		return
 	}
+	d.begin(target, Promoting)
+	d.next.Release.Step, d.next.Release.Approved = len(d.o.Spec.Steps), true
+	d.event("ReleaseStarted", "going back to revision %s without steps and analysis: %s; revision %s is stable", target, why, stable)
+	d.report(Progressing, "Promoting", "going back to revision %s: %s", target, why)
+}
+
+// served says why a revision needs no steps: a person asked to go back to it, or it was stable not long ago. A revision that
+// was taken back never was.
+func (d *decision) served(target Revision) string {
+	former := d.next.Former
+	last := slices.Index(former, target)
+	switch {
+	case d.next.UndoTo == target:
+		return "as requested"
+	case last < 0:
+		return ""
+	case len(former)-last <= d.o.Spec.RollbackWindow:
+		return "it is within rollbackWindow"
+	case d.o.mode() == BySelector && last == len(former)-1 && d.o.workload(target).Available >= d.o.Spec.Replicas:
+		return "its pods still run"
+	}
+	return ""
 }
 
 // describeIdle says what is still missing before stable serves everything.
@@ -34,6 +70,8 @@ func (d *decision) describeIdle(quiet bool) {
 	available, replicas := d.o.workload(stable).Available, d.o.Spec.Replicas
 	switch {
 	case d.plan.Report.State != Healthy:
+	case d.restarting():
+		d.reportRestart()
 	case available < replicas:
 		d.report(Progressing, "Scaling", "revision %s is stable; %d of %d pods are available", stable, available, replicas)
 	case !quiet:
@@ -55,106 +93,30 @@ func (d *decision) watchHandover() {
 	}
 }
 
-// converge makes stable serve everything and then removes the pods of other revisions. It says whether all of that is
-// done. The order is what keeps every request: the share leaves a backend, the backend drains, is pointed at stable,
-// settles there, gets its share back, and only then does anything go.
-func (d *decision) converge() bool {
-	if !d.o.Spec.Routed {
-		return d.convergeByPods()
-	}
-	stable := d.next.Stable
-	d.size(stable, d.o.Spec.Replicas, "stable serves everything")
-	switch {
-	case d.o.Stable.Missing || d.o.Canary.Missing:
-		return false
-	case d.o.Stable.Revision != stable:
-		d.adoptStable()
-		return false
-	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0):
-		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "no release needs it, and so nobody can send traffic astray"})
-		return false
-	case !d.next.Ledger.exactly(0):
-		d.returnToStable("stable serves everything")
-		return false
-	}
-	return d.handedOver()
-}
-
-// handedOver says whether the Services and the router have followed, and then removes what nobody names any more.
-func (d *decision) handedOver() bool {
-	stable := d.next.Stable
-	if d.pointsTo(d.next.Ledger.Stable, stable) && d.pointsTo(d.next.Ledger.Canary, stable) && d.drained(0) {
-		d.removeOthers()
-		return len(d.shrink) == 0
-	}
-	if d.next.Release == nil {
-		d.report(Progressing, "HandingOver", "revision %s is stable; waiting until the Services and the router follow%s",
-			stable, d.waitingForRouter())
-	}
-	return false
-}
-
-// adoptStable points the stable backend at stable. After a promotion that backend still points at the revision before,
-// has no share, and is drained; at the first installation it selects pods whatever their revision.
-func (d *decision) adoptStable() {
-	stable := d.next.Stable
-	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to Service %s%s",
-		stable, d.o.Stable.Name, d.waitingForRouter())
-	if why := d.adoptable(); why != "" {
-		d.act(Point{Backend: StableRole, Revision: stable, Why: why})
-		return
-	}
-	enough := d.o.workload(stable).Available >= d.o.Spec.Replicas
-	switch {
-	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
-		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
-	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
-		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
-		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "stable has to take the traffic while the stable Service is handed over"})
-	}
-}
-
-// adoptable says why the stable backend may be pointed at stable now, empty if it may not.
-func (d *decision) adoptable() string {
-	available := d.o.workload(d.next.Stable).Available
-	switch {
-	case d.o.Stable.Revision == "" && available >= d.o.Spec.Replicas:
-		return "it selects the pods of every revision"
-	case dead(d.o.Stable) && available > 0:
-		return "it reaches no ready pod"
-	case d.drained(100):
-		return "it has no traffic"
-	}
-	return ""
-}
-
-// freeToPoint says whether a backend may be pointed at stable: it is drained, or reaches nothing anyway, or selects no
-// revision in particular, and so pods of stable too, of which there are some. empty is the canary's share at which this
-// backend has nothing.
-func (d *decision) freeToPoint(b Backend, empty int) bool {
-	narrowed := b.Revision == "" && d.o.workload(d.next.Stable).Available > 0
-	return !b.Missing && (narrowed || dead(b) || d.drained(empty))
-}
-
-// returnToStable gives the stable backend everything as soon as it can serve. It is the one way back, for abort,
-// supersede, and a split that somebody else wrote.
-func (d *decision) returnToStable(why string) {
-	stable := d.next.Stable
-	nobodyElse := d.o.Canary.Missing || dead(d.o.Canary)
-	switch {
-	case d.next.Ledger.Low == 0 && d.next.Ledger.High == 0:
-	case d.stableServes() && d.pointsTo(d.next.Ledger.Stable, stable), nobodyElse:
-		d.act(Shift{Percent: 0, Why: why})
-	}
-}
-
-// removeOthers takes the pods of every revision but stable and the one under test. No backend names them any more.
+// removeOthers takes the pods of every revision but stable and the one under test. No backend names them any more. The one
+// that was stable before keeps them for a while, for a way back.
 func (d *decision) removeOthers() {
+	kept, l := d.former(), d.next.Ledger
+	changed := slices.MaxFunc([]time.Time{l.Stable.Since, l.Canary.Since}, time.Time.Compare)
+	if kept != "" && (d.rewiring() || d.reached(changed.Add(d.o.Spec.ScaleDownDelay))) {
+		kept = ""
+	}
 	for _, w := range d.o.Workloads {
+		if w.Revision == kept {
+			continue
+		}
 		if w.Revision != d.next.Stable && !d.underTest(w.Revision) && w.Replicas > 0 {
 			d.shrink = append(d.shrink, Scale{Revision: w.Revision, Why: "no backend names it any more"})
 		}
 	}
+}
+
+// former is the revision that was stable before, empty if there was none.
+func (d *decision) former() Revision {
+	if n := len(d.next.Former); n > 0 {
+		return d.next.Former[n-1]
+	}
+	return ""
 }
 
 func (d *decision) underTest(revision Revision) bool {
@@ -178,6 +140,7 @@ func (d *decision) collectGarbage() {
 	for _, w := range old[:max(len(old)-d.o.Spec.HistoryLimit, 0)] {
 		d.remove = append(d.remove, DeleteWorkload{Revision: w.Revision, Why: "older than revisionHistoryLimit"})
 	}
+	d.next.Former = slices.DeleteFunc(d.next.Former, func(r Revision) bool { return d.o.workload(r).Revision == "" })
 }
 
 func (l Ledger) exactly(percent int) bool { return l.Low == percent && l.High == percent }

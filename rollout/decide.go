@@ -11,8 +11,13 @@ import (
 // Decide says what to do about what was observed. The same observation always gives the same plan.
 func Decide(o Observed) Plan {
 	d := &decision{o: o, next: o.Status.clone()}
+	d.next.Wiring = o.wiring()
 	d.next.Ledger = o.Status.Ledger.observe(o)
 	d.noteExposure()
+	d.noteRestart()
+	if d.next.UndoTo != o.Spec.Target {
+		d.next.UndoTo = ""
+	}
 	d.answer()
 	d.fold()
 	d.checkProgress()
@@ -31,6 +36,8 @@ type decision struct {
 	moved bool
 	// patient: the release waits for a clock, a verdict or a person, so the progress deadline stands still.
 	patient bool
+	// judging: the metrics of the current step have something to look at.
+	judging bool
 	// shrink and remove are kept apart from the other actions: a plan never moves traffic and removes capacity.
 	shrink, remove []Action
 }
@@ -60,7 +67,8 @@ func (d *decision) phase() {
 func (d *decision) enter(phase Phase) {
 	release := d.next.Release
 	release.Phase, release.StepStarted = phase, d.o.Now
-	release.Capacity, release.Approved = Capacity{}, false
+	release.Capacity, release.StableCapacity, release.Approved = Capacity{}, Capacity{}, false
+	d.startJudging()
 	d.extendDeadline()
 	d.moved = true
 }
@@ -98,6 +106,10 @@ func (d *decision) abort(cause Cause, format string, args ...any) {
 func (d *decision) finish() Plan {
 	d.setDeadline()
 	d.plan.Status = d.next
+	if !d.moved {
+		d.keepSource()
+		d.dress()
+	}
 	if d.moved {
 		// What the new phase asks for is decided by the next pass, from a status that says so.
 		d.plan.Actions, d.shrink, d.remove = nil, nil, nil
@@ -110,7 +122,8 @@ func (d *decision) finish() Plan {
 	if !d.movesTraffic() {
 		d.plan.Actions = append(append(d.plan.Actions, d.shrink...), d.remove...)
 	}
-	d.plan.Confirm = d.plan.phaseChanged(d.o.Status) || d.movesTraffic() || len(d.shrink)+len(d.remove) > 0
+	// A request is answered for good, so what it is about must be what the API server has.
+	d.plan.Confirm = d.plan.phaseChanged(d.o.Status) || d.next.Answer != d.o.Status.Answer || d.movesTraffic() || slices.ContainsFunc(d.plan.Actions, d.o.removes)
 	d.plan.Measure = d.measure()
 	d.reportProblems()
 	return d.plan
@@ -123,7 +136,10 @@ func (d *decision) finish() Plan {
 func (d *decision) remembered() bool {
 	before, after := d.o.Status.Release, d.next.Release
 	lost := before != nil && after != nil && !before.Capacity.Since.IsZero() && after.Capacity.Since.IsZero()
-	return !d.o.Spec.Routed || !lost && d.next.Ledger.sees(d.o.Status.Ledger)
+	if before != nil && after != nil && !before.StableCapacity.Since.IsZero() && after.StableCapacity.Since.IsZero() {
+		lost = true
+	}
+	return d.o.mode() == ByPods || !lost && d.next.Ledger.sees(d.o.Status.Ledger) && d.o.Status.Wiring == d.next.Wiring
 }
 
 // movesTraffic says whether the plan changes a share or what a backend points at.
@@ -131,7 +147,7 @@ func (d *decision) movesTraffic() bool { return slices.ContainsFunc(d.plan.Actio
 
 func moves(action Action) bool {
 	switch action.(type) {
-	case Shift, Point:
+	case Shift, Point, Widen:
 		return true
 	}
 	return false
@@ -141,6 +157,9 @@ func moves(action Action) bool {
 func (p Plan) phaseChanged(before Status) bool {
 	after := p.Status
 	if before.Stable != after.Stable || (before.Release == nil) != (after.Release == nil) {
+		return true
+	}
+	if before.Wiring.Mode != "" && before.Wiring != after.Wiring {
 		return true
 	}
 	return after.Release != nil &&
@@ -169,6 +188,7 @@ func (s Status) clone() Status {
 		release.Metrics = append([]analysis.Record(nil), release.Metrics...)
 		s.Release = &release
 	}
+	s.Former = slices.Clone(s.Former)
 	return s
 }
 

@@ -7,8 +7,11 @@ func (d *decision) install() {
 		d.report(Degraded, "Blocked", "the first revision can't be installed")
 		return
 	}
-	if d.o.Spec.Paused {
-		d.report(Waiting, "Paused", "spec.paused is true: revision %s is not installed", d.o.Spec.Target)
+	if d.paused() {
+		d.report(Waiting, "Paused", "%s: revision %s is not installed", d.pausedBy(), d.o.Spec.Target)
+		return
+	}
+	if d.takeOver() {
 		return
 	}
 	d.begin(d.o.Spec.Target, Installing)
@@ -24,12 +27,18 @@ func (d *decision) installing() {
 		d.report(Progressing, "Installing", "installing revision %s, the first one", target)
 		return
 	}
+	if d.rewiring() {
+		// Nothing carries traffic yet.
+		d.next.Wiring, d.next.Ledger, d.moved = d.o.Spec.Wiring, Ledger{}, true
+		d.report(Progressing, "Rewiring", "revision %s is installed as spec.strategy says now", release.Revision)
+		return
+	}
 	w, replicas := d.o.workload(release.Revision), d.o.Spec.Replicas
 	d.installPods(release.Revision)
 	d.report(Progressing, "Installing", "installing revision %s, the first one: %d of %d pods available",
 		release.Revision, w.Available, replicas)
 	if w.Revision != "" && w.Available >= replicas && w.Replicas == replicas {
-		d.next.Stable = release.Revision
+		d.makeStable(release.Revision)
 		d.event("Promoted", "revision %s is stable, the first one", release.Revision)
 		d.report(Progressing, "HandingOver", "revision %s is stable; handing the Services over to it", release.Revision)
 		d.end()
@@ -44,8 +53,8 @@ func (d *decision) installing() {
 // installPods asks for the pods of the first revision. If there was another first revision before, it has not become
 // stable, and what it holds may be all that the quota allows.
 func (d *decision) installPods(revision Revision) {
-	if !d.o.Spec.Routed {
-		d.roll(map[Revision]int{revision: d.o.Spec.Replicas}, "first revision")
+	if d.o.mode() == ByPods {
+		byPods{d}.roll(map[Revision]int{revision: d.o.Spec.Replicas}, "first revision")
 		return
 	}
 	d.size(revision, d.o.Spec.Replicas, "first revision")

@@ -45,8 +45,10 @@ type Moment struct {
 	// Stable and Canary are the two backends; both are zero without a router.
 	Stable, Canary Exposure
 	// Passed: every metric passed in the run under way while the canary was sure to have all traffic. Approved: a
-	// person asked in this run for what is to come without a verdict.
+	// person asked in this run for what is to come without a verdict, or the revision may be released without one.
 	Passed, Approved bool
+	// StepPassed: every metric of the step under way passed at that step. StepApproved: a person asked to go on there.
+	StepPassed, StepApproved bool
 }
 
 // Exposure is what users may meet behind a backend.
@@ -59,6 +61,8 @@ type Exposure struct {
 	// Written is the largest share that a route gives it now, Share the largest that the data plane may give it, and
 	// Recent the largest that it may have given it within the drain time. A backend is drained if Recent is 0.
 	Written, Share, Recent int
+	// Recently are the revisions that the data plane may have sent requests to within the drain time.
+	Recently []Revision
 	// Ready counts the pods of each revision that its ReplicaSet reports as ready, Listed those that are endpoints of this backend, Known those of them
 	// that the data plane is sure to know.
 	Ready, Listed, Known map[Revision]int
@@ -75,7 +79,8 @@ type Write struct {
 // CapacityBeforeTraffic holds if no backend gets a share for which it has not enough ready endpoints.
 //
 // A backend that points at the stable revision needs only one: giving everything back to stable is the way out of
-// trouble, and half of stable's pods serve better than a revision that is known to be bad. If the other backend reaches
+// trouble, and half of stable's pods serve better than a revision that is known to be bad. A stable that has given pods back on
+// purpose (dynamicStableScale) needs as many as its share does, unless the other backend reaches the same pods. If the other backend reaches
 // nothing at all, or nobody wants any pods, there is nothing to lose. A backend that has a share already is never pointed
 // at anything but stable.
 func CapacityBeforeTraffic(w Write) error {
@@ -87,6 +92,9 @@ func CapacityBeforeTraffic(w Write) error {
 		return w.promoted()
 	case Shift:
 	case Point:
+		if w.Decided.mode() == BySelector {
+			return w.switched(a)
+		}
 		if b := w.Before.backend(a.Backend); b.Written > 0 && !b.Missing && a.Revision != w.Before.Status.Stable {
 			return fmt.Errorf("the %s backend is pointed at revision %s while it has %d%%", a.Backend, a.Revision, b.Written)
 		}
@@ -103,8 +111,25 @@ func CapacityBeforeTraffic(w Write) error {
 // promoted: what becomes stable serves everything already.
 func (w Write) promoted() error {
 	before, after, need := w.Before.Status.Stable, w.After.Status.Stable, w.Decided.Spec.Replicas
-	if have := w.Before.Canary.Listed[after]; w.Decided.Spec.Routed && before != after && before != "" && have < need {
+	serving := w.Before.Canary
+	if w.Decided.mode() == BySelector {
+		serving = w.Before.Stable
+	}
+	if have := serving.Listed[after]; w.Decided.mode() != ByPods && before != after && before != "" && have < need {
 		return fmt.Errorf("revision %s becomes stable with %d of %d endpoints", after, have, need)
+	}
+	return nil
+}
+
+// switched: the active Service is pointed at what can serve all of its users, or at stable, or reaches nobody anyway.
+func (w Write) switched(a Point) error {
+	need := w.Decided.Spec.Replicas
+	if a.Revision == w.Before.Status.Stable {
+		need = 1
+	}
+	have := w.Before.Stable.Ready[a.Revision]
+	if a.Backend == StableRole && have < need && !w.Before.Stable.reachesNothing() {
+		return fmt.Errorf("the active Service is pointed at revision %s with %d of %d pods ready", a.Revision, have, need)
 	}
 	return nil
 }
@@ -114,7 +139,8 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 		return nil
 	}
 	need, have := podsFor(after.Written, w.Decided.Spec.Replicas), after.Known[after.Points]
-	if after.Points == w.Before.Status.Stable {
+	thin := w.Decided.Spec.DynamicStable && w.Decided.Status.Release != nil && other.Points != after.Points
+	if after.Points == w.Before.Status.Stable && !thin {
 		need, have = 1, after.Listed[after.Points]
 	}
 	if have < need || after.Missing {
@@ -130,9 +156,15 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 // at stable during a release, and any backend at stable while neither names it: only somebody else can have changed that,
 // and users meet revisions that were never promoted or no longer are.
 func PointersMoveDrained(w Write) error {
+	if widen, ok := w.Action.(Widen); ok {
+		return w.widened(widen)
+	}
 	point, ok := w.Action.(Point)
 	if !ok {
 		return nil
+	}
+	if w.Decided.mode() == BySelector {
+		return w.pointedInOrder(point)
 	}
 	before, after := w.Before.backend(point.Backend), w.After.backend(point.Backend)
 	if before.Points == after.Points || before.Points == "" || before.reachesNothing() || before.Recent == 0 {
@@ -147,16 +179,45 @@ func PointersMoveDrained(w Write) error {
 		point.Backend, before.Points, after.Points, before.Share, before.Recent)
 }
 
+// pointedInOrder: the selector of the active Service is what carries the split, so it may move, but only to stable, or to what is
+// being promoted.
+func (w Write) pointedInOrder(point Point) error {
+	release := w.Before.Status.Release
+	promoted := release != nil && release.Phase == Promoting && release.Revision == point.Revision
+	if point.Backend == StableRole && point.Revision != w.Before.Status.Stable && !promoted {
+		return fmt.Errorf("the active Service is pointed at revision %s, which is neither stable nor being promoted", point.Revision)
+	}
+	return nil
+}
+
+// widened: a Service is let go of only while nothing but stable has pods.
+func (w Write) widened(widen Widen) error {
+	for _, load := range w.Before.Workloads {
+		if load.Revision != w.Before.Status.Stable && load.Ready > 0 {
+			return fmt.Errorf("the %s backend is let go of while revision %s has %d ready pods", widen.Backend, load.Revision, load.Ready)
+		}
+	}
+	return nil
+}
+
 // PodsOutliveTraffic holds if pods of a revision go only after every backend that names it is drained.
 //
 // While a backend is not drained the revision keeps what its share needs, so that a Rollout can be scaled down during a
 // release. Pods that are not ready serve nobody and may go at any time.
 func PodsOutliveTraffic(w Write) error {
 	revision, removes := removed(w.Action)
-	if !removes || !w.Decided.Spec.Routed {
+	if !removes || w.Decided.mode() == ByPods {
 		return nil
 	}
 	before, after := w.Before.workload(revision), w.After.workload(revision)
+	if active := w.Before.Stable; w.Decided.mode() == BySelector {
+		need := min(w.Decided.Spec.Replicas, before.Replicas, active.Ready[revision])
+		if slices.Contains(active.Recently, revision) && after.Replicas < need {
+			return fmt.Errorf("revision %s goes from %d to %d pods while the active Service has reached it within the drain time",
+				revision, before.Replicas, after.Replicas)
+		}
+		return nil
+	}
 	for _, role := range []Role{StableRole, CanaryRole} {
 		b := w.Before.backend(role)
 		need := min(podsFor(b.Recent, w.Decided.Spec.Replicas), before.Replicas, b.Listed[revision])
@@ -175,10 +236,10 @@ func PodsOutliveTraffic(w Write) error {
 // Without a router the user may allow all pods to be unavailable, of one replica for example.
 func SomebodyServes(w Write) error {
 	least := w.Decided.Spec.Replicas
-	if !w.Decided.Spec.Routed {
+	if _, evicts := w.Action.(Evict); evicts || w.Decided.mode() == ByPods {
 		least -= w.Decided.Spec.MaxUnavailable
 	}
-	if least <= 0 || !w.Before.serves(false) || w.After.serves(true) {
+	if w.Action == nil || least <= 0 || !w.Before.serves(false) || w.After.serves(true) {
 		return nil
 	}
 	return fmt.Errorf("every request could be answered before %v, and not after it", w.Action)
@@ -188,19 +249,34 @@ func SomebodyServes(w Write) error {
 // stable. Cancelled, no data and error are not passes. The first revision needs none: there is nothing to compare with.
 func OnlyVerdictsPromote(w Write) error {
 	before, after := w.Before.Status, w.After.Status
-	if before.Stable == after.Stable {
-		return nil
+	if err := w.judged(); err != nil || before.Stable == after.Stable {
+		return err
 	}
 	release := before.Release
 	switch {
+	case before.Stable == "" && release == nil && w.Decided.Source != nil:
+		return nil
 	case release == nil || release.Revision != after.Stable:
 		return fmt.Errorf("revision %s becomes stable without a release", after.Stable)
 	case before.Stable == "" && release.Phase == Installing:
 		return nil
 	case release.Phase != Promoting:
 		return fmt.Errorf("revision %s becomes stable from phase %s", after.Stable, release.Phase)
-	case len(w.Decided.Spec.Metrics) > 0 && !w.Before.Passed && !w.Before.Approved:
+	case len(w.Decided.Spec.Metrics)+len(w.Decided.Spec.PostMetrics) > 0 && !w.Before.Passed && !w.Before.Approved:
 		return fmt.Errorf("revision %s becomes stable; run %d had no verdict with all traffic and nobody asked to go on without", after.Stable, release.Run)
+	}
+	return nil
+}
+
+// judged: a step that waits for a verdict is passed only with one, or because a person asked.
+func (w Write) judged() error {
+	before, after, steps := w.Before.Status.Release, w.After.Status.Release, w.Decided.Spec.Steps
+	if w.Action != nil || before == nil || after == nil || before.Run != after.Run || before.Phase != Stepping || before.Step >= len(steps) {
+		return nil
+	}
+	went := after.Phase == Stepping && after.Step > before.Step
+	if step := steps[before.Step]; went && len(step.Metrics) > 0 && !w.Before.StepPassed && !w.Before.StepApproved {
+		return fmt.Errorf("step %d of run %d is done without a verdict and nobody asked to go on without", before.Step+1, before.Run)
 	}
 	return nil
 }
@@ -209,7 +285,7 @@ func OnlyVerdictsPromote(w Write) error {
 // way then is not carried out.
 func DeletionMovesNothing(w Write) error {
 	switch w.Action.(type) {
-	case Shift, Point:
+	case Shift, Point, Widen:
 		if w.Before.Deleted {
 			return fmt.Errorf("the Rollout is gone, and yet: %v", w.Action)
 		}
@@ -217,10 +293,12 @@ func DeletionMovesNothing(w Write) error {
 	return nil
 }
 
-// AvailabilityStaysInBounds holds if, where the number of pods is the share, the engine takes available pods away only while
-// replicas minus unavailable remain. What is below already, because pods crash, only gets better.
+// AvailabilityStaysInBounds holds if, where the number of pods is the share, and wherever pods are replaced within their
+// revision, the engine takes available pods away only while replicas minus unavailable remain. What is below already, because
+// pods crash, only gets better.
 func AvailabilityStaysInBounds(w Write) error {
-	if w.Decided.Spec.Routed || w.Action == nil {
+	_, evicts := w.Action.(Evict)
+	if w.Decided.mode() != ByPods && !evicts || w.Action == nil {
 		return nil
 	}
 	before, after := w.Before.pods().available, w.After.pods().available
@@ -263,6 +341,9 @@ func (r Release) behind(before Release) bool {
 	return to < from || r.Phase == Stepping && before.Phase == Stepping && r.Step < before.Step
 }
 
+// mode is what carries the traffic.
+func (m Moment) mode() Mode { return Observed{Spec: m.Spec, Status: m.Status}.mode() }
+
 func (m Moment) backend(role Role) Exposure {
 	if role == StableRole {
 		return m.Stable
@@ -277,7 +358,7 @@ func (m Moment) workload(revision Revision) Workload {
 // serves says whether every request reaches a ready endpoint, whatever the data plane does. With soon it is enough that
 // pods are ready which are about to be listed as endpoints.
 func (m Moment) serves(soon bool) bool {
-	if !m.Spec.Routed {
+	if m.mode() == ByPods {
 		return m.pods().available > 0
 	}
 	for _, b := range []Exposure{m.Stable, m.Canary} {

@@ -8,34 +8,46 @@ import (
 // AbortProceeds holds if an abort can always be carried out, whatever else is broken; it needs only that stable has
 // endpoints. As long as the canary has a share the plan takes it away, or points the stable backend at stable first, or
 // waits for that to settle and says until when.
+//
+// A stable that has given pods back (dynamicStableScale) takes its traffic back as fast as they return.
 func AbortProceeds(o Observed, p Plan) error {
-	release, share := o.Status.Release, o.Routes.Share()
+	release, share := o.Status.Release, o.share()
 	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || share.High == 0 || !o.stableCouldServe() {
 		return nil
 	}
 	if slices.ContainsFunc(p.Actions, o.takesBack) {
 		return nil
 	}
+	ready := min(o.Stable.Ready(o.Status.Stable), o.workload(o.Status.Stable).Ready)
+	returning := o.Spec.DynamicStable && 100-100*ready/max(o.Spec.Replicas, 1) >= share.High
 	// Only the settling of the pointer is worth waiting for, never longer than the settle time, and before that a status
 	// that says what somebody else has changed.
-	settling := o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
-	if settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+	settling := o.Spec.DynamicStable || o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
+	if returning || settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
 		return nil
 	}
-	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
+	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s", o.Status.Release, p.Status.Release, p.Wake, o.Now, o.Spec.Settle,
 		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
 }
 
-// stableCouldServe says whether there is a router, and a stable backend with something to point at.
+// stableCouldServe says whether there is a backend for stable, and something to point it at.
 func (o Observed) stableCouldServe() bool {
-	return o.Spec.Routed && !o.Stable.Missing && o.Stable.Ready(o.Status.Stable) > 0 && o.workload(o.Status.Stable).Available > 0
+	available := o.workload(o.Status.Stable).Available > 0
+	switch o.mode() {
+	case ByRoutes:
+		return !o.Stable.Missing && o.Stable.Ready(o.Status.Stable) > 0 && available
+	case BySelector:
+		return !o.Stable.Missing && available
+	case ByPods:
+	}
+	return false
 }
 
-// takesBack says whether an action gives everything to stable, or is what has to come before.
+// takesBack says whether an action gives traffic to stable, or is what has to come before.
 func (o Observed) takesBack(action Action) bool {
 	switch a := action.(type) {
 	case Shift:
-		return a.Percent == 0
+		return a.Percent < o.share().High
 	case Point:
 		return a.Backend == StableRole && a.Revision == o.Status.Stable
 	}
@@ -67,7 +79,7 @@ func EveryWaitEnds(o Observed, p Plan) error {
 // SurgeStaysInBounds holds if, where the number of pods is the share, the engine asks for at most replicas plus surge. What is
 // above already, because somebody changed the spec or scaled a ReplicaSet, only gets better.
 func SurgeStaysInBounds(o Observed, p Plan) error {
-	if o.Spec.Routed {
+	if o.mode() != ByPods {
 		return nil
 	}
 	before := Moment{Workloads: o.Workloads}.pods().asked
@@ -106,7 +118,7 @@ func (o Observed) removes(action Action) bool {
 	switch a := action.(type) {
 	case Scale:
 		return a.Replicas < o.workload(a.Revision).Replicas
-	case DeleteWorkload:
+	case DeleteWorkload, Evict:
 		return true
 	}
 	return false

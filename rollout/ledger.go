@@ -1,21 +1,43 @@
 package rollout
 
-import "time"
+import (
+	"time"
+
+	"github.com/rollout-dev/rollout/traffic"
+)
 
 // observe compares the ledger with what is read back now. Whatever differs has been so since now.
 func (l Ledger) observe(o Observed) Ledger {
-	share, accepted := o.Routes.Share(), o.Routes.Waiting() == ""
-	if !o.Spec.Routed {
-		share.Low = o.shareByPods()
-		share.High = share.Low
-		accepted = true
-	}
+	share, accepted := o.share(), o.mode() != ByRoutes || o.Routes.Waiting() == ""
 	same := l.Low == share.Low && l.High == share.High && l.Accepted == accepted
 	if !same || l.Since.IsZero() || l.Since.After(o.Now) {
 		l.Low, l.High, l.Accepted, l.Since = share.Low, share.High, accepted, o.Now
 	}
 	l.Stable = l.Stable.observe(o.Stable.Revision, o.Now)
 	l.Canary = l.Canary.observe(o.Canary.Revision, o.Now)
+	return l
+}
+
+// share is what the revision under test gets, read back from whatever carries the traffic.
+func (o Observed) share() traffic.Range {
+	share := 0
+	switch o.mode() {
+	case ByRoutes:
+		return o.Routes.Share()
+	case ByPods:
+		share = o.shareByPods()
+	case BySelector:
+		if release := o.Status.Release; release != nil && o.Stable.Revision == release.Revision && release.Revision != o.Status.Stable {
+			share = 100
+		}
+	}
+	return traffic.Range{Low: share, High: share}
+}
+
+// swapped is the same truth after the backends have changed their roles.
+func (l Ledger) swapped() Ledger {
+	l.Low, l.High = 100-l.High, 100-l.Low
+	l.Stable, l.Canary = l.Canary, l.Stable
 	return l
 }
 

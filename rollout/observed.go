@@ -30,6 +30,8 @@ type Observed struct {
 	Measurements []analysis.Measurement
 	// Request is the last thing a person asked for, nil if nobody ever did.
 	Request *Request
+	// Source is the workload that the template comes from; nil if it is the Rollout's own.
+	Source *Source
 }
 
 // Problem is something that keeps new revisions from being released.
@@ -51,14 +53,27 @@ type Spec struct {
 	Target Revision
 	// Replicas is the number of pods that serve the application.
 	Replicas int
-	// MaxSurge and MaxUnavailable bound a release by replica count, in pods. They are never both zero.
+	// MaxSurge and MaxUnavailable bound a release by replica count, and a restart, in pods. They are never both zero.
 	MaxSurge, MaxUnavailable int
-	// Routed: a router splits the traffic; else the share follows the number of pods.
-	Routed bool
+	// Wiring is what is to carry the traffic. Until it can take over, that of the status is in force.
+	Wiring Wiring
 	// Steps of the plan.
 	Steps []Step
-	// Metrics are watched in the background.
-	Metrics []analysis.Metric
+	// Metrics are watched in the background. PostMetrics have to pass once the revision has all traffic.
+	Metrics, PostMetrics []analysis.Metric
+	// DynamicStable: stable keeps only the pods that its share needs.
+	DynamicStable bool
+	// MinPods is how many pods a revision with any share has at least.
+	MinPods int
+	// PreviewReplicas is the number of pods of a revision that is rehearsed in mode Selector; zero for Replicas.
+	PreviewReplicas int
+	// RollbackWindow is how many revisions before stable may be released again without steps and analysis.
+	RollbackWindow int
+	// RestartAt: pods created before are replaced; zero for none.
+	RestartAt time.Time
+	// StableLook and CanaryLook name what the pods of stable and of the revision under test carry besides their template,
+	// labels for example; see Workload.Look.
+	StableLook, CanaryLook string
 	// Paused: no release starts or goes on.
 	Paused bool
 	// Settle is how long the data plane may need to act on what the router accepted, Drain how long a backend without
@@ -66,8 +81,9 @@ type Spec struct {
 	Settle, Drain time.Duration
 	// ProgressDeadline is how long a release may go without progress.
 	ProgressDeadline time.Duration
-	// AbortScaleDownDelay is how long the pods of a revision that was taken back stay.
-	AbortScaleDownDelay time.Duration
+	// AbortScaleDownDelay is how long the pods of a revision that was taken back stay, ScaleDownDelay those of the one
+	// that was stable before.
+	AbortScaleDownDelay, ScaleDownDelay time.Duration
 	// HistoryLimit is how many revisions without pods are kept.
 	HistoryLimit int
 }
@@ -81,6 +97,10 @@ const (
 	SetWeight StepKind = iota + 1
 	// Pause waits for a time, or for a person.
 	Pause
+	// SetScale says how many pods the canary has, whatever its share.
+	SetScale
+	// Judge waits for a verdict on metrics of its own.
+	Judge
 )
 
 // Step is one entry of the plan.
@@ -90,6 +110,47 @@ type Step struct {
 	Weight int
 	// Duration for Pause; zero waits for a person.
 	Duration time.Duration
+	// Pods for SetScale; negative for as many as the share needs.
+	Pods int
+	// Metrics for Judge.
+	Metrics []analysis.Metric
+}
+
+// Mode is what carries the traffic.
+type Mode string
+
+// The modes.
+const (
+	// ByRoutes: a router splits the traffic between two Services.
+	ByRoutes Mode = "Routes"
+	// ByPods: the share follows the number of pods.
+	ByPods Mode = "Pods"
+	// BySelector: the selector of the active Service is switched from one revision to the other.
+	BySelector Mode = "Selector"
+)
+
+// Wiring names what carries the traffic.
+type Wiring struct {
+	Mode Mode
+	// Stable and Canary are the two Services: in mode BySelector the active one and the preview, which may be missing.
+	Stable, Canary string
+	// Alternate: the Services change their roles at every promotion, so that none that has traffic is ever pointed
+	// elsewhere.
+	Alternate bool
+	// Routes names the routes, in a form that tells two lists of them apart.
+	Routes string
+}
+
+// Source is the workload that the template comes from: a Deployment.
+type Source struct {
+	// Missing: there is no such Deployment.
+	Missing bool
+	// Taken: it is paused on behalf of this Rollout and owns no ReplicaSet any more.
+	Taken bool
+	// Settled: it has replaced all pods of its older revisions.
+	Settled bool
+	// Revision that its pods have.
+	Revision Revision
 }
 
 // Workload is the ReplicaSet of one revision.
@@ -100,13 +161,20 @@ type Workload struct {
 	// Replicas is what the ReplicaSet is asked for; Ready and Available are what it reports. Available pods have been
 	// ready for minReadySeconds.
 	Replicas, Ready, Available int
+	// Outdated is how many of its pods a restart that is under way has to replace (Restarting.Until), Youngest is when the
+	// last of its pods was created, Listed how many are available, all by a list of the pods themselves. They are only known
+	// while there is a restart: a ReplicaSet's own counts may not know yet of a pod that was evicted a moment ago.
+	Outdated, Listed int
+	Youngest         time.Time
+	// Look names what its pods carry besides the template; see Spec.StableLook.
+	Look string
 	// Created breaks ties between revisions of the same number.
 	Created time.Time
 }
 
 // Backend is a Service that traffic can be sent to.
 type Backend struct {
-	// Name of the Service.
+	// Name of the Service; empty for a preview that nobody wants.
 	Name string
 	// Missing: there is no such Service.
 	Missing bool
@@ -137,4 +205,8 @@ const (
 	PromoteFull Verb = "promote-full"
 	Abort       Verb = "abort"
 	Retry       Verb = "retry"
+	Freeze      Verb = "pause"
+	Resume      Verb = "resume"
+	Undo        Verb = "undo"
+	Restart     Verb = "restart"
 )

@@ -70,6 +70,32 @@ type Shift struct {
 	Why     string
 }
 
+// Widen lets go of a backend: its selector names no revision any more.
+type Widen struct {
+	Backend Role
+	Why     string
+}
+
+// Evict asks for the removal of pods that were created until a time, the oldest first. The ReplicaSet replaces them.
+type Evict struct {
+	Revision Revision
+	Pods     int
+	Until    time.Time
+	Why      string
+}
+
+// Dress puts on the pods of a revision what its role asks for besides the template.
+type Dress struct {
+	Revision Revision
+	Role     Role
+	Why      string
+}
+
+// TakeOver takes the pods of the source over as they are.
+type TakeOver struct {
+	Why string
+}
+
 // DeleteWorkload removes an old revision that has no pods.
 type DeleteWorkload struct {
 	Revision Revision
@@ -124,7 +150,8 @@ type Report struct {
 
 // Agrees says whether two plans do the same: the same actions, leading to the same place. Times may differ.
 func (p Plan) Agrees(other Plan) bool {
-	if !slices.Equal(p.Actions, other.Actions) || p.Status.Stable != other.Status.Stable {
+	if !slices.Equal(p.Actions, other.Actions) || p.Status.Stable != other.Status.Stable || p.Status.Wiring != other.Status.Wiring ||
+		p.Status.Answer.ID != other.Status.Answer.ID || p.Status.Answer.Accepted != other.Status.Answer.Accepted {
 		return false
 	}
 	a, b := p.Status.Release, other.Status.Release

@@ -1,5 +1,7 @@
 package rollout
 
+import "slices"
+
 // promoting gives the revision everything, watches it once more, and makes it stable.
 func (d *decision) promoting() {
 	release := d.next.Release
@@ -7,20 +9,33 @@ func (d *decision) promoting() {
 		return
 	}
 	d.report(Progressing, "Promoting", "promoting revision %s: shifting all traffic to it", release.Revision)
-	there := d.give(100)
+	there := d.way().give(100)
 	if d.moved {
 		return
 	}
-	if d.o.Spec.Paused {
+	if d.paused() {
 		d.patient = true
-		d.report(Waiting, "Paused", "spec.paused is true: revision %s is not promoted", release.Revision)
+		d.report(Waiting, "Paused", "%s: revision %s is not promoted", d.pausedBy(), release.Revision)
 		return
 	}
 	if !there || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) {
 		return
 	}
-	d.next.Stable = release.Revision
+	d.makeStable(release.Revision)
 	d.event("Promoted", "revision %s is stable", release.Revision)
 	d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", release.Revision)
 	d.end()
+}
+
+// makeStable is the one-way door. With backends that alternate, the one that has the traffic becomes the stable one as it is.
+func (d *decision) makeStable(revision Revision) {
+	if before := d.next.Stable; before != "" {
+		d.next.Former = slices.DeleteFunc(d.next.Former, func(r Revision) bool { return r == before || r == revision })
+		d.next.Former = append(d.next.Former, before)
+		if d.next.Wiring.Alternate {
+			d.next.Swapped = !d.next.Swapped
+			d.next.Ledger = d.next.Ledger.swapped()
+		}
+	}
+	d.next.Stable = revision
 }

@@ -36,7 +36,7 @@ func (d *decision) reportProblems() {
 // pods is the share.
 func (d *decision) available() bool {
 	serving := d.o.workload(d.next.Stable).Available
-	if !d.o.Spec.Routed {
+	if d.o.mode() == ByPods {
 		serving = 0
 		for _, w := range d.o.Workloads {
 			serving += w.Available

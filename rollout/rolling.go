@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// byPods moves traffic by the number of pods: every pod behind the user's own Service gets the same.
+type byPods struct{ *decision }
+
 // podsByWeight is how many pods of the canary and of stable come closest to a weight where the number of pods is the
 // share. A weight above 0 is never no pod, a weight below 100 never all of them, as long as there are two pods to
 // divide; a single replica is accompanied by a second one if the surge allows it.
@@ -23,8 +26,7 @@ func podsByWeight(weight, replicas, surge int) (canary, stable int) {
 	return canary, replicas - canary
 }
 
-// giveByPods makes the canary have its part of the pods and says whether it has.
-func (d *decision) giveByPods(weight int) bool {
+func (d byPods) give(weight int) bool {
 	release := d.next.Release
 	canary, stable := podsByWeight(weight, d.o.Spec.Replicas, d.o.Spec.MaxSurge)
 	w := d.o.workload(release.Revision)
@@ -33,7 +35,7 @@ func (d *decision) giveByPods(weight int) bool {
 			d.report(Progressing, "WaitingForReference", "%s: %s", d.position(), problem.Message)
 			return false
 		}
-		if d.o.Spec.Paused || w.Replicas > 0 && !d.approvedToGoOn("%s: before %d canary pods", d.position(), canary) {
+		if d.paused() || w.Replicas > 0 && !d.approvedToGoOn("%s: before %d canary pods", d.position(), canary) {
 			return false
 		}
 	}
@@ -45,20 +47,26 @@ func (d *decision) giveByPods(weight int) bool {
 	return there
 }
 
-// convergeByPods replaces every other revision by stable, within surge and unavailability.
-func (d *decision) convergeByPods() bool {
-	want := map[Revision]int{d.next.Stable: d.o.Spec.Replicas}
+func (d byPods) takeBack() bool {
+	return d.roll(map[Revision]int{d.next.Stable: d.o.Spec.Replicas}, "stable takes over again")
+}
+
+// converge replaces every other revision by stable, within surge and unavailability.
+func (d byPods) converge() bool {
+	want := map[Revision]int{d.next.Stable: d.withSurge(d.o.Spec.Replicas)}
 	if release := d.next.Release; release != nil && !d.reached(release.AbortedAt.Add(d.o.Spec.AbortScaleDownDelay)) {
 		// A revision that was taken back keeps its pods for a while.
 		want[release.Revision] = d.o.workload(release.Revision).Replicas
 	}
-	return d.roll(want, "stable serves everything")
+	there := d.roll(want, "stable serves everything")
+	d.restartPods()
+	return there
 }
 
 // roll moves towards a number of pods for each revision; a revision that isn't named gets none. At most replicas plus
 // surge are asked for, and available pods are removed only while replicas minus unavailable remain. It says whether
 // every revision has what it should have.
-func (d *decision) roll(want map[Revision]int, why string) bool {
+func (d byPods) roll(want map[Revision]int, why string) bool {
 	total, available := 0, 0
 	for _, w := range d.o.Workloads {
 		total += w.Replicas

@@ -16,6 +16,18 @@ type Status struct {
 	Runs int64
 	// Release under way or taken back; nil when stable is all there is.
 	Release *Release
+	// Wiring that is in force; see Spec.Wiring.
+	Wiring Wiring
+	// Swapped: with an alternating wiring, the Service that is named for the canary reaches stable now.
+	Swapped bool
+	// Held: a person paused the Rollout.
+	Held bool
+	// UndoTo is the revision that a person asked to go back to, until its release has begun.
+	UndoTo Revision
+	// Restart is the last replacement of pods within their revision.
+	Restart Restarting
+	// Former are the revisions that were stable before, newest last, as far as they are kept.
+	Former []Revision
 	// Ledger is since when traffic goes where it goes.
 	Ledger Ledger
 	// Answer to the last request.
@@ -67,6 +79,8 @@ type Release struct {
 	ReadyHighWater, WeightHighWater int
 	// Capacity is since when enough endpoints for a weight are ready.
 	Capacity Capacity
+	// StableCapacity is since when stable's endpoints can carry a share; zero while stable has all its pods.
+	StableCapacity Capacity
 	// ExposedAt is since when this run has had a share of the traffic; measurements don't look back further, or the
 	// errors of the run before would be held against this one.
 	ExposedAt time.Time
@@ -85,6 +99,21 @@ type Release struct {
 type Capacity struct {
 	Weight int
 	Since  time.Time
+}
+
+// Restarting is a replacement of pods within their revision.
+type Restarting struct {
+	// At is when it was asked for, or what spec.restartAt says. All: a person asked, so no pod is too young.
+	At  time.Time
+	All bool
+	// Until: pods that were created until then are replaced. It is taken from the pods themselves, since the engine's clock
+	// may be ahead of the API server's, and then every new pod would be older than the restart too. Zero until they are seen.
+	Until time.Time
+	// Left is how many there still are, since Progress.
+	Left     int
+	Progress time.Time
+	// Done: there are none left.
+	Done bool
 }
 
 // Ledger is since when traffic goes where it goes. It is compared with what is read back at every pass, so a split that

@@ -1,5 +1,7 @@
 package rollout
 
+import "fmt"
+
 // stepping carries out the steps one after the other. A step's weight is the last setWeight up to it, so that whatever
 // skips or repeats a step can't lose a share.
 func (d *decision) stepping() {
@@ -14,19 +16,24 @@ func (d *decision) stepping() {
 	}
 	weight := weightAt(steps, release.Step)
 	d.report(Progressing, "Releasing", "step %d of %d: canary weight %d", release.Step+1, len(steps), weight)
-	there := d.give(weight)
+	there := d.way().give(weight)
 	if d.moved {
 		return
 	}
 	step := steps[release.Step]
 	switch {
-	case d.o.Spec.Paused:
+	case d.paused():
 		d.patient = true
-		d.report(Waiting, "Paused", "spec.paused is true: the release stays at step %d of %d", release.Step+1, len(steps))
-	case step.Kind == SetWeight && there:
+		d.report(Waiting, "Paused", "%s: the release stays at step %d of %d", d.pausedBy(), release.Step+1, len(steps))
+	case !there:
+	case step.Kind == SetWeight:
 		d.nextStep("canary weight %d is settled", weight)
-	case step.Kind == Pause && there:
+	case step.Kind == Pause:
 		d.pause(step)
+	case step.Kind == SetScale:
+		d.scaled(weight)
+	case step.Kind == Judge:
+		d.judge()
 	}
 }
 
@@ -47,6 +54,7 @@ func (d *decision) nextStep(format string, args ...any) {
 	release.Step++
 	release.StepStarted = d.o.Now
 	release.Approved = false
+	d.startJudging()
 	d.extendDeadline()
 	d.moved = true
 	d.event("StepCompleted", "step %d of %d of revision %s: "+format,
@@ -54,20 +62,37 @@ func (d *decision) nextStep(format string, args ...any) {
 	d.report(Progressing, "Releasing", "step %d of %d is done", release.Step, len(d.o.Spec.Steps))
 }
 
+// scaled waits until the canary has the pods that a setCanaryScale asks for.
+func (d *decision) scaled(weight int) {
+	pods, w := d.canaryPods(weight), d.o.workload(d.next.Release.Revision)
+	if w.Replicas >= pods && w.Available >= pods {
+		d.nextStep("the canary has %d pods", w.Replicas)
+		return
+	}
+	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available", d.position(), w.Available, pods, w.Revision)
+}
+
+// judge waits for the verdict on the metrics of the step.
+func (d *decision) judge() {
+	d.judging = true
+	if d.approvedToGoOn("%s: the analysis of revision %s", d.position(), d.next.Release.Revision) {
+		d.nextStep("the analysis has passed")
+	}
+}
+
 func (d *decision) pause(step Step) {
 	release, total := d.next.Release, len(d.o.Spec.Steps)
 	d.patient = true
 	if step.Duration == 0 {
-		d.report(Waiting, "Paused", "step %d of %d: waiting for rollout promote at canary weight %d",
-			release.Step+1, total, d.next.Ledger.High)
+		d.report(Waiting, "Paused", "step %d of %d: waiting for rollout promote at %s", release.Step+1, total, d.exposure())
 		return
 	}
 	end := release.StepStarted.Add(step.Duration)
 	if release.StepStarted.After(d.o.Now) {
 		end = d.o.Now.Add(step.Duration)
 	}
-	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, at canary weight %d",
-		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05 UTC"), d.next.Ledger.High)
+	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, at %s",
+		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05 UTC"), d.exposure())
 	if d.reached(end) {
 		d.nextStep("paused for %s", step.Duration)
 	}
@@ -77,6 +102,10 @@ func (d *decision) pause(step Step) {
 // template don't matter here: the user no longer wants this one.
 func (d *decision) superseded() bool {
 	release, target := d.next.Release, d.o.Spec.Target
+	if d.rewiring() {
+		d.abort(BySuperseded, "spec.strategy names another way for the traffic; the release starts again when it is there")
+		return true
+	}
 	if target == release.Revision || target == "" {
 		return false
 	}
@@ -86,4 +115,26 @@ func (d *decision) superseded() bool {
 		d.abort(BySuperseded, "spec.template is now revision %s", target)
 	}
 	return true
+}
+
+// exposure says what users meet of the revision under test, within a sentence.
+func (d *decision) exposure() string {
+	if d.o.mode() != BySelector {
+		return fmt.Sprintf("canary weight %d", d.next.Ledger.High)
+	}
+	if d.next.Ledger.High > 0 {
+		return "all traffic"
+	}
+	return "the preview"
+}
+
+// paused says whether the user, or a request, has frozen the Rollout.
+func (d *decision) paused() bool { return d.o.Spec.Paused || d.next.Held }
+
+// pausedBy says who paused, at the start of a sentence.
+func (d *decision) pausedBy() string {
+	if d.o.Spec.Paused {
+		return "spec.paused is true"
+	}
+	return "paused by request, until rollout resume"
 }

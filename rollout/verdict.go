@@ -8,6 +8,32 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 )
 
+// metrics are those that matter now: in the background, and those of the step or of the time after the switch.
+func (d *decision) metrics() []analysis.Metric {
+	return slices.Concat(d.o.Spec.Metrics, d.ownMetrics())
+}
+
+// ownMetrics are those that only matter at this point of the release: what was measured before counts for nothing.
+func (d *decision) ownMetrics() []analysis.Metric {
+	release, steps := d.next.Release, d.o.Spec.Steps
+	switch {
+	case release == nil:
+	case release.Phase == Promoting && d.next.Ledger.exactly(100):
+		return d.o.Spec.PostMetrics
+	case release.Phase == Stepping && release.Step < len(steps):
+		return steps[release.Step].Metrics
+	}
+	return nil
+}
+
+// startJudging forgets, at the beginning of a step or of a phase, what was measured for others.
+func (d *decision) startJudging() {
+	release := d.next.Release
+	release.Metrics = slices.DeleteFunc(release.Metrics, func(r analysis.Record) bool {
+		return !slices.ContainsFunc(d.o.Spec.Metrics, func(m analysis.Metric) bool { return m.Name == r.Metric })
+	})
+}
+
 // fold adds what was measured to the record of this run and takes the release back if a metric failed.
 func (d *decision) fold() {
 	release := d.next.Release
@@ -15,18 +41,22 @@ func (d *decision) fold() {
 		return
 	}
 	var records []analysis.Record
-	for _, m := range d.o.Spec.Metrics {
+	for i, m := range d.metrics() {
 		record := analysis.Record{Metric: m.Name}
-		if i := slices.IndexFunc(release.Metrics, func(r analysis.Record) bool { return r.Metric == m.Name }); i >= 0 {
-			record = release.Metrics[i]
+		if known := slices.IndexFunc(release.Metrics, func(r analysis.Record) bool { return r.Metric == m.Name }); known >= 0 {
+			record = release.Metrics[known]
 		}
 		if record.At.After(d.o.Now) {
 			// A clock was wrong then. Such a measurement would be newer than every change of the traffic to come.
 			record.Verdict = ""
 		}
 		record.Threshold = m.Threshold.Text
+		var since time.Time
+		if i >= len(d.o.Spec.Metrics) {
+			since = d.ownSince()
+		}
 		for _, measurement := range d.o.Measurements {
-			if measurement.Run == release.Run && measurement.Metric == m.Name && !measurement.At.After(d.o.Now) {
+			if measurement.Run == release.Run && measurement.Metric == m.Name && !measurement.At.After(d.o.Now) && !measurement.At.Before(since) {
 				record = record.Add(measurement)
 			}
 		}
@@ -36,24 +66,45 @@ func (d *decision) fold() {
 	if d.moved {
 		return
 	}
-	if c := d.conclude(); c.Verdict == analysis.Fail {
+	if c := d.conclude(d.metrics()); c.Verdict == analysis.Fail {
 		d.warn("AnalysisFailed", "%s", c.Reason)
 		d.abort(ByAnalysis, "%s", c.Reason)
 	}
 }
 
+// ownSince is since when measurements of the step, or of the time after the switch, count.
+func (d *decision) ownSince() time.Time {
+	since := d.next.Release.StepStarted
+	if switched := d.next.Ledger.Since; d.next.Release.Phase == Promoting && switched.After(since) {
+		since = switched
+	}
+	return since
+}
+
 // judged says whether what is measured matters: a release is under way and no person took the responsibility for it.
 func (d *decision) judged() bool {
 	release := d.next.Release
-	if release == nil || len(d.o.Spec.Metrics) == 0 {
+	if release == nil || len(d.metrics()) == 0 {
 		return false
 	}
 	return release.Phase == Stepping || release.Phase == Promoting && !release.Approved
 }
 
-// conclude is what the measurements of this run say about the share that the canary has now.
-func (d *decision) conclude() analysis.Conclusion {
-	return analysis.Conclude(d.next.Release.Metrics, d.o.Spec.Metrics, d.next.Ledger.Since.Add(d.o.Spec.Settle))
+// conclude is what the measurements of this run say about the share that the revision has now.
+func (d *decision) conclude(metrics []analysis.Metric) analysis.Conclusion {
+	since := d.next.Ledger.Since.Add(d.o.Spec.Settle)
+	if d.judgedFrom().After(since) {
+		since = d.judgedFrom()
+	}
+	return analysis.Conclude(d.next.Release.Metrics, metrics, since)
+}
+
+// judgedFrom is since when there is something to wait for a verdict on.
+func (d *decision) judgedFrom() time.Time {
+	if own := d.ownSince(); len(d.ownMetrics()) > 0 && own.After(d.next.Ledger.Since) {
+		return own
+	}
+	return d.next.Ledger.Since
 }
 
 // approvedToGoOn says whether the release may expose more users: every metric passed at the present share, or a person
@@ -63,29 +114,44 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 	if !d.judged() || d.next.Release.Approved {
 		return true
 	}
-	c := d.conclude()
+	metrics := d.metrics()
+	if d.next.Ledger.High == 0 {
+		// Metrics in the background look at users' requests, of which there are none yet.
+		metrics = d.ownMetrics()
+	}
+	c := d.conclude(metrics)
 	if c.Verdict == analysis.Pass {
 		return true
 	}
 	d.patient = true
 	position := fmt.Sprintf(format, args...)
-	if d.reached(d.next.Ledger.Since.Add(d.o.Spec.ProgressDeadline)) {
+	since := d.judgedFrom()
+	if d.reached(since.Add(d.o.Spec.ProgressDeadline)) {
 		d.report(Waiting, "Held", "%s: no verdict since %s: %s; rollout promote goes on without one, rollout abort takes the release back",
-			position, d.next.Ledger.Since.UTC().Format("15:04:05 UTC"), c.Reason)
-		d.stall("Held", "spec.strategy.canary.analysis: %s", d.plan.Report.Message)
+			position, since.UTC().Format("15:04:05 UTC"), c.Reason)
+		d.stall("Held", "spec.strategy: %s", d.plan.Report.Message)
 		return false
 	}
 	d.report(Progressing, "WaitingForVerdict", "%s: %s", position, c.Reason)
 	return false
 }
 
-// measure says what to measure: every metric, as long as the canary has traffic and the outcome matters.
+// measure says what to measure: every metric, as long as there is something to look at and the outcome matters.
 func (d *decision) measure() *Measure {
-	if !d.judged() || d.next.Ledger.High == 0 {
+	if !d.judged() || d.next.Ledger.High == 0 && !d.judging {
 		return nil
 	}
-	release := d.next.Release
-	m := &Measure{Run: release.Run, Metrics: d.o.Spec.Metrics, Since: release.ExposedAt, Last: map[string]time.Time{}}
+	release, metrics := d.next.Release, d.metrics()
+	if release.Phase == Stepping && !d.judging {
+		metrics = d.o.Spec.Metrics
+	}
+	if len(metrics) == 0 {
+		return nil
+	}
+	m := &Measure{Run: release.Run, Metrics: metrics, Since: release.ExposedAt, Last: map[string]time.Time{}}
+	if release.ExposedAt.IsZero() {
+		m.Since = release.StepStarted
+	}
 	for _, record := range release.Metrics {
 		m.Last[record.Metric] = record.At
 	}

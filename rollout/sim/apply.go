@@ -15,7 +15,13 @@ func (c *Cluster) apply(p *process, w write) (kind, bool) {
 	case rollout.Scale:
 		return setKind, c.scale(p, a)
 	case rollout.Point:
-		return serviceKind, c.point(p, a)
+		return serviceKind, c.point(p, a.Backend, a.Revision)
+	case rollout.Widen:
+		return serviceKind, c.point(p, a.Backend, "")
+	case rollout.Evict:
+		return setKind, c.evict(p, a)
+	case rollout.Dress:
+		return setKind, c.dress(p, a)
 	case rollout.Shift:
 		return routeKind, c.shift(p, a, w.route)
 	case rollout.DeleteWorkload:
@@ -59,13 +65,54 @@ func (c *Cluster) deleteSet(p *process, a rollout.DeleteWorkload) bool {
 	return true
 }
 
-func (c *Cluster) point(p *process, a rollout.Point) bool {
-	b := slices.Index(roles[:], a.Backend)
+// point changes the Service that played the role when the plan was made.
+func (c *Cluster) point(p *process, role rollout.Role, revision rollout.Revision) bool {
+	b := c.store.rollouts[p.pass.read[rolloutKind]].service(role)
+	if b < 0 {
+		return false
+	}
 	read, service := c.store.services[p.pass.read[serviceKind]][b], c.store.services.last()[b]
 	if service.missing || !c.unchanged(read.version, service.version) {
 		return false
 	}
-	c.EditService(a.Backend, a.Revision)
+	c.pointService(b, revision)
+	return true
+}
+
+// evict removes pods, the oldest first. It notes so in the ReplicaSet before, so that of two controllers only one does.
+func (c *Cluster) evict(p *process, a rollout.Evict) bool {
+	read, set := find(c.store.sets[p.pass.read[setKind]], a.Revision), find(c.store.sets.last(), a.Revision)
+	if set == nil || !c.unchanged(read.version, set.version) {
+		return false
+	}
+	c.store.editSet(a.Revision, func(*replicaSet) {})
+	for i := range c.pods {
+		if c.pods[i].revision != a.Revision {
+			continue
+		}
+		pods := c.pods[i].pods
+		slices.SortStableFunc(pods, func(x, y pod) int { return x.created.Compare(y.created) })
+		gone := 0
+		for gone < min(a.Pods, len(pods)) && !pods[gone].created.After(a.Until) {
+			gone++
+		}
+		c.pods[i].pods = pods[gone:]
+	}
+	c.tickSets()
+	c.tickSlices()
+	return true
+}
+
+func (c *Cluster) dress(p *process, a rollout.Dress) bool {
+	read, set := find(c.store.sets[p.pass.read[setKind]], a.Revision), find(c.store.sets.last(), a.Revision)
+	if set == nil || !c.unchanged(read.version, set.version) {
+		return false
+	}
+	look := p.pass.seen.Spec.StableLook
+	if a.Role == rollout.CanaryRole {
+		look = p.pass.seen.Spec.CanaryLook
+	}
+	c.store.editSet(a.Revision, func(s *replicaSet) { s.Look = look })
 	return true
 }
 
@@ -74,7 +121,7 @@ func (c *Cluster) shift(p *process, a rollout.Shift, i int) bool {
 	if route.missing || !c.unchanged(read.version, route.version) {
 		return false
 	}
-	c.EditRoute(i, a.Percent)
+	c.EditRoute(i, c.store.rollouts[p.pass.read[rolloutKind]].share(a.Percent))
 	return true
 }
 
@@ -86,11 +133,29 @@ func (c *Cluster) writeStatus(p *process) bool {
 	}
 	before, after := current.status, p.pass.plan.Status
 	c.store.editRollout(func(o *object) { o.status, o.report = after, p.pass.plan.Report })
-	if answer := after.Answer; answer.ID != before.Answer.ID && answer.Accepted && after.Release != nil {
-		watching := before.Release != nil && before.Release.Phase == rollout.Promoting
-		if answer.Verb == rollout.PromoteFull || answer.Verb == rollout.Promote && watching {
-			c.evidence.approved[after.Release.Run] = true
-		}
-	}
+	c.noteApproval(before, after)
 	return true
+}
+
+// noteApproval keeps what may take the place of a verdict: that a person asked, or that the revision was stable before.
+func (c *Cluster) noteApproval(before, after rollout.Status) {
+	if after.Release == nil {
+		return
+	}
+	run := after.Release.Run
+	if began := before.Runs != after.Runs && after.Release.Phase == rollout.Promoting; began {
+		revision := after.Release.Revision
+		c.evidence.approved[run] = before.UndoTo == revision || slices.Contains(before.Former, revision)
+	}
+	answer := after.Answer
+	if answer.ID == before.Answer.ID || !answer.Accepted {
+		return
+	}
+	watching := before.Release != nil && before.Release.Phase == rollout.Promoting
+	switch {
+	case answer.Verb == rollout.PromoteFull, answer.Verb == rollout.Undo, answer.Verb == rollout.Promote && watching:
+		c.evidence.approved[run] = true
+	case answer.Verb == rollout.Promote && before.Release != nil:
+		c.evidence.stepApproved[place{run: run, step: before.Release.Step}] = true
+	}
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -70,8 +69,8 @@ type podSet struct {
 }
 
 type pod struct {
-	// ready is when it is, or has been since.
-	ready time.Time
+	// created is when it was made; ready is when it is, or has been since.
+	created, ready time.Time
 	// listed is since when it has been an endpoint of each backend. A pod that fails and recovers keeps its address.
 	listed [backends]time.Time
 }
@@ -89,7 +88,10 @@ func New(s Settings) *Cluster {
 	c := &Cluster{settings: s, now: epoch, quality: map[rollout.Revision]Quality{}, evidence: newEvidence()}
 	c.store.rollouts = log[object]{{version: c.store.nextVersion(), spec: s.Spec}}
 	c.store.sets = log[[]replicaSet]{nil}
-	services := [backends]service{{version: c.store.nextVersion()}, {version: c.store.nextVersion()}}
+	var services [backends]service
+	for b := range services {
+		services[b].version = c.store.nextVersion()
+	}
 	if s.Installed {
 		c.install(s.Spec, &services)
 	}
@@ -124,7 +126,11 @@ func (c *Cluster) install(spec rollout.Spec, services *[backends]service) {
 	set := replicaSet{version: c.store.nextVersion(), uid: c.store.nextVersion()}
 	set.Workload = rollout.Workload{Revision: spec.Target, Number: 1, Replicas: spec.Replicas, Created: c.now}
 	c.store.sets[0] = []replicaSet{set}
-	services[stable].revision, services[canary].revision = spec.Target, spec.Target
+	for _, role := range roles {
+		if b := c.store.rollouts[0].service(role); b >= 0 {
+			services[b].revision = spec.Target
+		}
+	}
 }
 
 // Now is the true time.
@@ -158,8 +164,8 @@ func (c *Cluster) Report() rollout.Report { return c.store.rollouts.last().repor
 // Violations are the invariants that have not held so far.
 func (c *Cluster) Violations() []Violation { return c.violations }
 
-// EditRoute makes somebody else set the canary's share in a route; a negative share deletes the route, and any other
-// brings it back.
+// EditRoute makes somebody else set the share of Service app-canary in a route; a negative share deletes the route, and any
+// other brings it back.
 func (c *Cluster) EditRoute(i, share int) {
 	c.store.editRoute(i, func(r *route) {
 		r.missing = share < 0
@@ -171,7 +177,12 @@ func (c *Cluster) EditRoute(i, share int) {
 
 // EditService makes somebody else change what a backend's selector names.
 func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
-	i := slices.Index(roles[:], role)
+	if i := c.store.rollouts.last().service(role); i >= 0 {
+		c.pointService(i, revision)
+	}
+}
+
+func (c *Cluster) pointService(i int, revision rollout.Revision) {
 	if before := c.store.services.last()[i]; before.revision == revision && !before.missing {
 		return
 	}
@@ -181,8 +192,9 @@ func (c *Cluster) EditService(role rollout.Role, revision rollout.Revision) {
 
 // DeleteService makes somebody delete a backend.
 func (c *Cluster) DeleteService(role rollout.Role) {
-	i := slices.Index(roles[:], role)
-	c.store.editService(i, func(s *service) { s.missing = true })
+	if i := c.store.rollouts.last().service(role); i >= 0 {
+		c.store.editService(i, func(s *service) { s.missing = true })
+	}
 }
 
 // Environment lets the other controllers of the cluster, the nodes and the routers do what they have to do. It says
@@ -205,7 +217,7 @@ func (c *Cluster) accept(i int) {
 	}
 	c.store.editRoute(i, func(r *route) { r.accepted = r.generation })
 	c.data.accept(i, c.now, c.settings)
-	c.say("router", "accepted canary weight %d%s", r.share, c.ordinal(i))
+	c.say("router", "accepted canary weight %d%s", c.store.rollouts.last().share(r.share), c.ordinal(i))
 }
 
 // ordinal tells routes apart if there are several.

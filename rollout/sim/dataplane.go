@@ -13,7 +13,7 @@ type dataPlane struct {
 	pointers [backends][]possiblePointer
 }
 
-// possibleShare is a share of the canary that a gateway may give from when it was written until the settle time after
+// possibleShare is a share of Service app-canary that a gateway may give from when it was written until the settle time after
 // the router accepted another one.
 type possibleShare struct {
 	share int
@@ -84,16 +84,16 @@ func (d *dataPlane) point(b int, revision rollout.Revision, now time.Time, s Set
 		if p.until.IsZero() {
 			p.until = now.Add(s.lag())
 		}
-		if p.until.After(now) {
+		if p.until.Add(s.drain()).After(now) {
 			kept = append(kept, p)
 		}
 	}
 	d.pointers[b] = append(kept, possiblePointer{revision: revision})
 }
 
-// largest are the largest shares that the two backends may have had since some time ago.
-func (d *dataPlane) largest(now time.Time, ago time.Duration) [backends]int {
-	var share [backends]int
+// largest are the largest shares that app-stable and app-canary may have had since some time ago.
+func (d *dataPlane) largest(now time.Time, ago time.Duration) [2]int {
+	var share [2]int
 	for _, shares := range d.shares {
 		for _, p := range shares {
 			if !p.gone && (p.until.IsZero() || p.until.Add(ago).After(now)) {
@@ -105,11 +105,11 @@ func (d *dataPlane) largest(now time.Time, ago time.Duration) [backends]int {
 	return share
 }
 
-// reaches are the revisions that a backend may send requests to.
-func (d *dataPlane) reaches(b int, now time.Time) []rollout.Revision {
+// reaches are the revisions that a Service may have sent requests to since some time ago.
+func (d *dataPlane) reaches(b int, now time.Time, ago time.Duration) []rollout.Revision {
 	var revisions []rollout.Revision
 	for _, p := range d.pointers[b] {
-		if p.until.IsZero() || p.until.After(now) {
+		if p.until.IsZero() || p.until.Add(ago).After(now) {
 			revisions = append(revisions, p.revision)
 		}
 	}

@@ -48,18 +48,18 @@ func (h *history) changeRoute() {
 }
 
 func (h *history) changeService() {
-	if !h.store.rollouts.last().spec.Routed || h.unseen(serviceKind) {
+	role := roles[h.random.IntN(len(roles))]
+	if h.store.rollouts.last().service(role) < 0 || h.unseen(serviceKind) {
 		return
 	}
-	b := h.random.IntN(backends)
 	if h.oneIn(3) {
-		h.DeleteService(roles[b])
-		h.say("person", "deletes the %s Service", roles[b])
+		h.DeleteService(role)
+		h.say("person", "deletes the %s Service", role)
 		return
 	}
 	revision := h.anyRevision()
-	h.EditService(roles[b], revision)
-	h.say("person", "points the %s Service at %q", roles[b], revision)
+	h.EditService(role, revision)
+	h.say("person", "points the %s Service at %q", role, revision)
 }
 
 // anyRevision is one that has pods, or none in particular.

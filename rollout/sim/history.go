@@ -51,8 +51,9 @@ func (r Result) String() string {
 type history struct {
 	*Cluster
 	random *rand.Rand
-	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles.
-	jumps, overlap, alone bool
+	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles; rewires: the user may
+	// want something else to carry the traffic.
+	jumps, overlap, alone, rewires bool
 	// next numbers revisions and requests.
 	revisions, requests int
 }
@@ -113,16 +114,16 @@ func newHistory(seed uint64, o Options) *history {
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
-	h.overlap, h.alone = o.TwoLeaders && s.Spec.Routed && h.oneIn(2), o.Alone
+	// Where no router splits the traffic controllers only take turns; see the package comment.
+	h.rewires = s.Spec.Wiring.Mode != rollout.ByPods && h.oneIn(3) || h.oneIn(4)
+	h.overlap, h.alone = o.TwoLeaders && s.Spec.Wiring.Mode != rollout.ByPods && !h.rewires && h.oneIn(2), o.Alone
 	h.Cluster = New(s)
 	h.say("history", "seed %d: %s", seed, describe(s))
 	return h
 }
 
 func describe(s Settings) string {
-	return fmt.Sprintf("%d replicas, routed %t (%d routes), steps %v, %d metrics, surge %d, unavailable %d, settle %s, drain %s, installed %t, instant %t",
-		s.Spec.Replicas, s.Spec.Routed, s.Routes, s.Spec.Steps, len(s.Spec.Metrics), s.Spec.MaxSurge, s.Spec.MaxUnavailable,
-		s.Spec.Settle, s.Spec.Drain, s.Installed, s.Instant)
+	return fmt.Sprintf("%d routes, installed %t, instant %t, %+v", s.Routes, s.Installed, s.Instant, s.Spec)
 }
 
 func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }

@@ -53,8 +53,12 @@ func (c *Cluster) ask(run int64, metric analysis.Metric) analysis.Measurement {
 	}
 	m.Verdict, m.Value, m.Message = analysis.Judge(metric.Threshold, sample, err)
 	c.say("metrics", "%s of run %d: %s %s", metric.Name, run, m.Verdict, m.Message)
-	if m.Verdict == analysis.Pass && c.canaryHasEverything() {
-		c.evidence.passed[run] = append(c.evidence.passed[run], metric.Name)
+	if m.Verdict == analysis.Pass && release != nil {
+		at := place{run: run, step: release.Step}
+		c.evidence.stepPassed[at] = append(c.evidence.stepPassed[at], metric.Name)
+		if c.canaryHasEverything() {
+			c.evidence.passed[run] = append(c.evidence.passed[run], metric.Name)
+		}
 	}
 	return m
 }
@@ -86,8 +90,14 @@ func (c *Cluster) sample(revision rollout.Revision, metric analysis.Metric) anal
 // canaryHasEverything says whether no gateway sends anything to stable any more.
 func (c *Cluster) canaryHasEverything() bool {
 	o := c.store.rollouts.last()
-	if o.spec.Routed {
-		return c.data.largest(c.now, 0) == [backends]int{stable: 0, canary: 100}
+	switch o.wiring().Mode {
+	case rollout.ByRoutes:
+		none := o.service(rollout.StableRole)
+		return c.data.largest(c.now, 0)[none] == 0
+	case rollout.BySelector:
+		reached := c.data.reaches(active, c.now, 0)
+		return len(reached) == 1 && reached[0] == o.status.Release.Revision
+	case rollout.ByPods:
 	}
 	for _, set := range c.store.sets.last() {
 		if set.Revision != o.status.Release.Revision && set.Replicas > 0 {

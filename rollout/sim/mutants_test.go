@@ -73,7 +73,7 @@ func careless() []mutant {
 		{"surges more than it may", "SurgeStaysInBounds", believing(func(o *rollout.Observed) { o.Spec.MaxSurge += 2 })},
 		{"makes more unavailable than it may", "AvailabilityStaysInBounds", believing(func(o *rollout.Observed) { o.Spec.MaxUnavailable += 2 })},
 		{"points the stable backend at what it promotes", "SomebodyServes", planning(func(o rollout.Observed, p *rollout.Plan) {
-			if release := o.Status.Release; release != nil && o.Spec.Routed && release.Phase == rollout.Stepping && len(p.Actions) == 0 {
+			if release := o.Status.Release; release != nil && o.Spec.Wiring.Mode == rollout.ByRoutes && release.Phase == rollout.Stepping && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Point{Backend: rollout.StableRole, Revision: release.Revision}}, true
 			}
 		})},

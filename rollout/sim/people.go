@@ -13,25 +13,26 @@ func (h *history) drawSettings() Settings {
 	s := Settings{Installed: !h.oneIn(4), Spec: rollout.Spec{
 		Target:              "v1",
 		Replicas:            1 + h.random.IntN(5),
-		Routed:              !h.oneIn(3),
-		Steps:               h.steps(),
-		Metrics:             h.metrics(),
 		MaxSurge:            h.random.IntN(3),
 		MaxUnavailable:      h.random.IntN(2),
 		Settle:              time.Duration(1+h.random.IntN(4)) * time.Second,
 		Drain:               time.Duration(h.random.IntN(3)) * 5 * time.Second,
 		ProgressDeadline:    time.Duration(1+h.random.IntN(3)) * time.Minute,
 		AbortScaleDownDelay: time.Duration(h.random.IntN(2)) * 20 * time.Second,
+		ScaleDownDelay:      time.Duration(h.random.IntN(2)) * 20 * time.Second,
 		HistoryLimit:        h.random.IntN(3),
+		RollbackWindow:      h.random.IntN(3),
+		DynamicStable:       h.oneIn(3),
+		MinPods:             h.random.IntN(3),
+		PreviewReplicas:     h.random.IntN(3),
 	}}
+	s.Spec.Wiring = h.wiring()
+	s.Spec.Steps = h.steps(s.Spec.Wiring.Mode)
+	h.watch(&s.Spec)
 	if s.Spec.MaxSurge == 0 && s.Spec.MaxUnavailable == 0 {
 		s.Spec.MaxSurge = 1
 	}
-	if s.Spec.Routed {
-		s.Routes = 1 + h.random.IntN(2)
-	} else {
-		s.Spec.Settle, s.Spec.Drain = 0, 0
-	}
+	s.Routes = 1 + h.random.IntN(2)
 	if h.oneIn(3) {
 		s.MinReady = 2 * time.Second
 	}
@@ -39,21 +40,54 @@ func (h *history) drawSettings() Settings {
 	return s
 }
 
+// wiring draws what carries the traffic.
+func (h *history) wiring() rollout.Wiring {
+	switch h.random.IntN(8) {
+	case 0, 1:
+		return rollout.Wiring{Mode: rollout.ByPods}
+	case 2:
+		return rollout.Wiring{Mode: rollout.BySelector, Stable: serviceNames[active]}
+	case 3:
+		return rollout.Wiring{Mode: rollout.BySelector, Stable: serviceNames[active], Canary: serviceNames[preview]}
+	case 4:
+		return rollout.Wiring{Mode: rollout.ByRoutes, Stable: serviceNames[stable], Canary: serviceNames[canary], Alternate: true}
+	}
+	return rollout.Wiring{Mode: rollout.ByRoutes, Stable: serviceNames[stable], Canary: serviceNames[canary]}
+}
+
+// watch draws the metrics that fit what carries the traffic.
+func (h *history) watch(s *rollout.Spec) {
+	s.Metrics, s.PostMetrics = h.metrics(), nil
+	if s.Wiring.Mode == rollout.BySelector {
+		s.Metrics, s.PostMetrics = nil, s.Metrics
+	}
+}
+
 // steps draws a plan; few of them are sensible.
-func (h *history) steps() []rollout.Step {
+func (h *history) steps(mode rollout.Mode) []rollout.Step {
 	var steps []rollout.Step
 	for range h.random.IntN(4) {
-		switch h.random.IntN(4) {
-		case 0:
+		switch n := h.random.IntN(6); {
+		case n == 4 && mode == rollout.ByRoutes:
+			steps = append(steps, rollout.Step{Kind: rollout.SetScale, Pods: h.random.IntN(6) - 1})
+		case n == 5 && mode != rollout.ByPods:
+			steps = append(steps, rollout.Step{Kind: rollout.Judge, Metrics: h.judges()})
+		case n == 0:
 			steps = append(steps, rollout.Step{Kind: rollout.Pause, Duration: time.Duration(1+h.random.IntN(8)) * time.Second})
-		case 1:
+		case n == 1:
 			steps = append(steps, rollout.Step{Kind: rollout.Pause})
-		default:
+		case mode != rollout.BySelector:
 			weights := []int{0, 1, 10, 20, 50, 80, 100}
 			steps = append(steps, rollout.Step{Kind: rollout.SetWeight, Weight: weights[h.random.IntN(len(weights))]})
 		}
 	}
 	return steps
+}
+
+// judges draws the metrics of a step.
+func (h *history) judges() []analysis.Metric {
+	low := 0.99
+	return []analysis.Metric{{Name: "smoke-test", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 2 * time.Second}}
 }
 
 func (h *history) metrics() []analysis.Metric {
@@ -70,9 +104,11 @@ func (h *history) newRevision() rollout.Revision {
 	h.revisions++
 	revision := fmt.Sprintf("v%d", h.revisions)
 	q := Quality{Startup: time.Duration(h.random.IntN(4)) * time.Second}
-	switch h.random.IntN(7) {
+	switch h.random.IntN(8) {
 	case 0:
 		q.Startup = -1
+	case 4:
+		q.Values = map[string]float64{"smoke-test": 0.4}
 	case 1:
 		q.Values = map[string]float64{"success-rate": 0.4}
 	case 2:
@@ -86,24 +122,61 @@ func (h *history) newRevision() rollout.Revision {
 
 // person lets a user or an operator do something that the Rollout is for.
 func (h *history) person() {
-	switch n := h.random.IntN(12); {
+	switch n := h.random.IntN(16); {
 	case n < 4:
 		h.push()
 	case n < 9:
 		h.request()
-	case n < 10:
+	case n == 9:
+		h.undo()
+	case n == 10:
+		at := h.now.Add(time.Duration(h.random.IntN(40)-20) * time.Second)
+		h.Edit(func(s *rollout.Spec) { s.RestartAt = at })
+		h.say("person", "wants pods from before %s replaced", at.Format(time.TimeOnly))
+	case n == 11:
+		h.rewire()
+	case n < 13:
 		paused := h.oneIn(3)
 		h.Edit(func(s *rollout.Spec) { s.Paused = paused })
 		h.say("person", "sets spec.paused to %t", paused)
-	case n < 11:
-		steps := h.steps()
+	case n < 14:
+		steps := h.steps(h.store.rollouts.last().spec.Wiring.Mode)
 		h.Edit(func(s *rollout.Spec) { s.Steps = steps })
 		h.say("person", "changes the steps to %v", steps)
 	default:
-		metrics := h.metrics()
-		h.Edit(func(s *rollout.Spec) { s.Metrics = metrics })
-		h.say("person", "watches %d metrics", len(metrics))
+		h.Edit(h.watch)
+		h.say("person", "watches other metrics")
 	}
+}
+
+// rewire changes what is to carry the traffic.
+func (h *history) rewire() {
+	if !h.rewires {
+		return
+	}
+	w := h.wiring()
+	steps := h.steps(w.Mode)
+	h.Edit(func(s *rollout.Spec) {
+		s.Wiring, s.Steps = w, steps
+		h.watch(s)
+	})
+	h.say("person", "wants %+v", w)
+}
+
+// undo goes back to a revision that is kept.
+func (h *history) undo() {
+	sets := h.store.sets.last()
+	if len(sets) == 0 {
+		return
+	}
+	revision := sets[h.random.IntN(len(sets))].Revision
+	h.requests++
+	h.Edit(func(s *rollout.Spec) { s.Target = revision })
+	h.store.editRollout(func(o *object) {
+		o.invalid = false
+		o.request = &rollout.Request{ID: fmt.Sprint(h.requests), Verb: rollout.Undo, Revision: revision}
+	})
+	h.say("person", "goes back to %s", revision)
 }
 
 // push changes the template: to something new, which may be nonsense, or back to something old.
@@ -129,7 +202,8 @@ func (h *history) request() {
 		h.say("person", "asks once more: %+v", *old.request)
 		return
 	}
-	verbs := []rollout.Verb{rollout.Promote, rollout.Promote, rollout.PromoteFull, rollout.Abort, rollout.Retry, rollout.Retry}
+	verbs := []rollout.Verb{rollout.Promote, rollout.Promote, rollout.Promote, rollout.PromoteFull, rollout.Abort, rollout.Retry,
+		rollout.Retry, rollout.Freeze, rollout.Resume, rollout.Resume, rollout.Restart}
 	h.requests++
 	r := rollout.Request{ID: fmt.Sprint(h.requests), Verb: verbs[h.random.IntN(len(verbs))], Revision: old.spec.Target}
 	if release := old.status.Release; release != nil {

@@ -37,7 +37,7 @@ func (c *Cluster) resize(p *podSet, replicas int) {
 		if startup < 0 {
 			startup = never
 		}
-		p.pods = append(p.pods, pod{ready: c.now.Add(startup)})
+		p.pods = append(p.pods, pod{created: c.now, ready: c.now.Add(startup)})
 	}
 	for len(p.pods) > replicas {
 		last := 0
@@ -93,7 +93,13 @@ func (c *Cluster) tickSlices() {
 	if changed {
 		c.store.nextVersion()
 		c.store.slices = append(c.store.slices, after)
-		c.say("pods", "endpoints: stable %v, canary %v", after[stable], after[canary])
+		o := c.store.rollouts.last()
+		s, t := o.service(rollout.StableRole), o.service(rollout.CanaryRole)
+		if s >= 0 && t >= 0 {
+			c.say("pods", "endpoints: stable %v, canary %v", after[s], after[t])
+		} else if s >= 0 {
+			c.say("pods", "endpoints: active %v", after[s])
+		}
 	}
 }
 

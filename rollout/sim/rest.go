@@ -51,7 +51,7 @@ func (h *history) repair() {
 	}
 	for b, s := range h.store.services.last() {
 		if s.missing {
-			h.EditService(roles[b], "")
+			h.pointService(b, "")
 		}
 	}
 }
@@ -187,20 +187,23 @@ func (c *Cluster) nextEvent(p *process) (time.Time, bool) {
 	return next, !next.IsZero()
 }
 
+// hopeless says whether pods of a revision never start.
+func (h *history) hopeless(r rollout.Revision) bool { return h.quality[r].Startup < 0 }
+
 // atRest says what is not as it should be when nothing moves any more.
 func (h *history) atRest(p *process) error {
 	status, spec := h.Status(), h.store.rollouts.last().spec
 	release := status.Release
 	switch {
 	case release == nil && status.Stable == "":
-		if spec.Paused || h.store.rollouts.last().invalid {
+		if spec.Paused || status.Held || h.store.rollouts.last().invalid {
 			return nil
 		}
 		return errors.New("nothing was ever installed")
 	case release == nil, release.Phase == rollout.Aborted:
 		return h.converged()
 	case release.Phase == rollout.Installing:
-		if hopeless := h.quality[release.Revision].Startup < 0 || h.store.rollouts.last().invalid; hopeless && p.report.Stalled {
+		if hopeless := h.hopeless(release.Revision) || h.store.rollouts.last().invalid; hopeless && p.report.Stalled {
 			return nil
 		}
 		return errors.New("the first revision is not installed")
@@ -213,15 +216,26 @@ func (h *history) atRest(p *process) error {
 // converged says what keeps stable from being all there is.
 func (h *history) converged() error {
 	status, spec := h.Status(), h.store.rollouts.last().spec
+	object := h.store.rollouts.last()
+	if status.Wiring != spec.Wiring && !object.invalid {
+		return fmt.Errorf("%v is in force, not %v", status.Wiring, spec.Wiring)
+	}
 	for i, r := range h.store.routes.last() {
-		if r.share != 0 {
-			return fmt.Errorf("route %d gives the canary %d%%", i+1, r.share)
+		if share := object.share(r.share); status.Wiring.Mode == rollout.ByRoutes && share != 0 {
+			return fmt.Errorf("route %d gives the canary %d%%", i+1, share)
 		}
 	}
-	for b, s := range h.store.services.last() {
-		if spec.Routed && s.revision != status.Stable {
-			return fmt.Errorf("the %s Service points at %q, not at stable revision %s", roles[b], s.revision, status.Stable)
+	for _, role := range roles {
+		b := object.service(role)
+		if b < 0 {
+			continue
 		}
+		if s := h.store.services.last()[b]; s.revision != status.Stable {
+			return fmt.Errorf("the %s Service points at %q, not at stable revision %s", role, s.revision, status.Stable)
+		}
+	}
+	if r := status.Restart; !r.At.IsZero() && !r.Done && !h.hopeless(status.Stable) {
+		return fmt.Errorf("%d pods are older than the restart", r.Left)
 	}
 	for _, set := range h.store.sets.last() {
 		want := 0

@@ -86,37 +86,65 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 		Measurements: slices.Clone(p.results),
 	}
 	for _, set := range c.store.sets[at[setKind]] {
-		o.Workloads = append(o.Workloads, set.Workload)
+		o.Workloads = append(o.Workloads, c.withOutdated(set.Workload, object.status.Restart))
 	}
 	if object.invalid {
 		o.Problems = append(o.Problems, rollout.Problem{Reason: "InvalidTemplate", Message: "the API server refuses spec.template"})
 	}
-	if !object.spec.Routed {
-		return o
+	services, routes := c.store.services[at[serviceKind]], c.store.routes[at[routeKind]]
+	o.Stable = c.backend(at, object.service(rollout.StableRole))
+	o.Canary = c.backend(at, object.service(rollout.CanaryRole))
+	if object.wiring().Mode == rollout.ByRoutes {
+		for i, r := range routes {
+			o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r, object))
+		}
 	}
-	services, endpoints := c.store.services[at[serviceKind]], c.store.slices[at[sliceKind]]
-	o.Stable, o.Canary = backend("app-stable", services[stable], endpoints[stable]), backend("app-canary", services[canary], endpoints[canary])
-	for i, r := range c.store.routes[at[routeKind]] {
-		o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r))
-	}
-	o.Problems = append(o.Problems, missing(o)...)
+	o.Problems = append(o.Problems, missing(object.spec.Wiring, services, routes)...)
 	return o
 }
 
-func backend(name string, s service, endpoints map[rollout.Revision]int) rollout.Backend {
-	b := rollout.Backend{Name: name, Missing: s.missing}
+// withOutdated adds, while pods are being replaced, what a list of the pods shows.
+func (c *Cluster) withOutdated(w rollout.Workload, r rollout.Restarting) rollout.Workload {
+	if r.At.IsZero() || r.Done {
+		return w
+	}
+	for _, set := range c.pods {
+		if set.revision != w.Revision {
+			continue
+		}
+		for _, p := range set.pods {
+			if !p.created.After(r.Until) {
+				w.Outdated++
+			}
+			if p.created.After(w.Youngest) {
+				w.Youngest = p.created
+			}
+		}
+		w.Listed = set.count(c.now, c.settings.MinReady)
+	}
+	return w
+}
+
+// backend is what the caches, or the API server, show of a Service.
+func (c *Cluster) backend(at positions, i int) rollout.Backend {
+	if i < 0 {
+		return rollout.Backend{}
+	}
+	s := c.store.services[at[serviceKind]][i]
+	b := rollout.Backend{Name: serviceNames[i], Missing: s.missing}
 	if !s.missing {
-		b.Revision, b.Endpoints = s.revision, endpoints
+		b.Revision, b.Endpoints = s.revision, c.store.slices[at[sliceKind]][i]
 	}
 	return b
 }
 
-func observeRoute(i int, r route) traffic.RouteObservation {
+func observeRoute(i int, r route, object object) traffic.RouteObservation {
 	o := traffic.RouteObservation{RouteName: traffic.RouteName{Kind: "HTTPRoute", Name: routeNames[i]}, Missing: r.missing}
 	if r.missing {
 		return o
 	}
-	o.Share = traffic.Range{Low: r.share, High: r.share}
+	share := object.share(r.share)
+	o.Share = traffic.Range{Low: share, High: share}
 	o.Accepted = r.accepted == r.generation
 	if !o.Accepted {
 		o.Waiting = "HTTPRoute " + routeNames[i] + " is not accepted yet"
@@ -127,16 +155,16 @@ func observeRoute(i int, r route) traffic.RouteObservation {
 var routeNames = [...]string{"app", "app-internal"}
 
 // missing are the problems of what the spec names and isn't there.
-func missing(o rollout.Observed) []rollout.Problem {
+func missing(w rollout.Wiring, services [backends]service, routes []route) []rollout.Problem {
 	var problems []rollout.Problem
-	for _, b := range []rollout.Backend{o.Stable, o.Canary} {
-		if b.Missing {
-			problems = append(problems, rollout.Problem{Reason: "MissingService", Message: "there is no Service " + b.Name, Reference: true})
+	for i, s := range services {
+		if s.missing && (serviceNames[i] == w.Stable || serviceNames[i] == w.Canary) {
+			problems = append(problems, rollout.Problem{Reason: "MissingService", Message: "there is no Service " + serviceNames[i], Reference: true})
 		}
 	}
-	for _, r := range o.Routes.Routes {
-		if r.Missing {
-			problems = append(problems, rollout.Problem{Reason: "MissingRoute", Message: "there is no " + r.String(), Reference: true})
+	for i, r := range routes {
+		if r.missing && w.Mode == rollout.ByRoutes {
+			problems = append(problems, rollout.Problem{Reason: "MissingRoute", Message: "there is no HTTPRoute " + routeNames[i], Reference: true})
 		}
 	}
 	return problems
@@ -244,7 +272,7 @@ func (c *Cluster) carryOn(p *process, result outcome) {
 		p.fail()
 		return
 	}
-	before := c.moment()
+	before := c.moment(pass.seen.Spec)
 	kind, ok := c.apply(p, w)
 	if !ok {
 		c.say(p.name, "somebody was faster: %s", w)
@@ -257,7 +285,7 @@ func (c *Cluster) carryOn(p *process, result outcome) {
 	} else {
 		c.say(p.name, "%s", w.action)
 	}
-	c.checkWrite(rollout.Write{Before: before, After: c.moment(), Action: w.action, Decided: pass.seen})
+	c.checkWrite(rollout.Write{Before: before, After: c.moment(pass.seen.Spec), Action: w.action, Decided: pass.seen})
 	if result == lost {
 		c.say(p.name, "the answer is lost")
 		p.fail()
@@ -276,11 +304,7 @@ func (c *Cluster) carryOn(p *process, result outcome) {
 // expired says whether a plan is too old. Nothing that another controller decides meanwhile can have come as far as
 // traffic on it: that takes the settle time.
 func (c *Cluster) expired(p *pass) bool {
-	lifetime := 3 * time.Second
-	if c.settings.Spec.Routed {
-		lifetime = c.settings.Spec.Settle
-	}
-	return c.now.Sub(p.began) >= lifetime
+	return c.now.Sub(p.began) >= c.settings.Spec.Settle
 }
 
 // end is the end of a pass that was carried out: what it saw is known from now on.

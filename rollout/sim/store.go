@@ -58,20 +58,50 @@ type service struct {
 type route struct {
 	version int64
 	missing bool
-	// share of the canary in percent.
+	// share of Service app-canary in percent.
 	share int
 	// generation of the spec, and the one that the router has accepted.
 	generation, accepted int64
 }
 
-// The two backends, as indexes.
+// The Services, as indexes: two that routes send traffic to, and two for blue-green.
 const (
 	stable = iota
 	canary
+	active
+	preview
 	backends
 )
 
-var roles = [backends]rollout.Role{rollout.StableRole, rollout.CanaryRole}
+var serviceNames = [backends]string{"app-stable", "app-canary", "app-active", "app-preview"}
+
+var roles = [...]rollout.Role{rollout.StableRole, rollout.CanaryRole}
+
+// wiring is what is in force.
+func (o object) wiring() rollout.Wiring {
+	if o.status.Wiring.Mode == "" {
+		return o.spec.Wiring
+	}
+	return o.status.Wiring
+}
+
+// service is the index of the Service that plays a role, negative if none does.
+func (o object) service(role rollout.Role) int {
+	w := o.wiring()
+	name := w.Stable
+	if (role == rollout.CanaryRole) != o.status.Swapped {
+		name = w.Canary
+	}
+	return slices.Index(serviceNames[:], name)
+}
+
+// share is the share of the canary in a route: of the other Service, if the two have changed their roles.
+func (o object) share(written int) int {
+	if o.status.Swapped {
+		return 100 - written
+	}
+	return written
+}
 
 // store is the API server.
 type store struct {

@@ -24,6 +24,15 @@ const (
 	VerbAbort Verb = "abort"
 	// VerbRetry starts a release that was taken back again.
 	VerbRetry Verb = "retry"
+	// VerbPause freezes the Rollout like spec.paused, until VerbResume.
+	VerbPause Verb = "pause"
+	// VerbResume ends what VerbPause began.
+	VerbResume Verb = "resume"
+	// VerbUndo says that the change of the template that is written together with the request goes back to a revision that
+	// has served before: it skips the steps and the analysis. Request.Revision is that revision.
+	VerbUndo Verb = "undo"
+	// VerbRestart replaces all pods, within their revisions.
+	VerbRestart Verb = "restart"
 )
 
 // Request is what a person asked for. It is bound to what the person saw: a request for another revision, or to end
@@ -33,7 +42,7 @@ type Request struct {
 	ID string `json:"id"`
 	// Verb is what is asked for.
 	Verb Verb `json:"verb"`
-	// Revision is the revision under test that the person saw.
+	// Revision is the revision under test that the person saw; for undo the one to go back to.
 	Revision string `json:"revision"`
 	// Step is the step that the person saw, counting from 0; it binds promote only.
 	Step int32 `json:"step"`

@@ -62,6 +62,24 @@ type RolloutStatus struct {
 	// +optional
 	LastRequest *RequestStatus `json:"lastRequest,omitempty"`
 
+	// Paused: a person asked to pause with rollout pause; rollout resume ends it.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+	// UndoTo is the revision that a person asked to go back to, until its release has begun.
+	// +optional
+	UndoTo string `json:"undoTo,omitempty"`
+	// FormerRevisions were stable before, newest last, as far as they are kept.
+	// +optional
+	// +listType=atomic
+	FormerRevisions []string `json:"formerRevisions,omitempty"`
+	// Restart is the last replacement of pods within their revision.
+	// +optional
+	Restart *RestartStatus `json:"restart,omitempty"`
+
+	// ServingReplicas is how many of spec.replicas there are, for autoscalers: pods that a release has beyond them don't
+	// count, or every release would make an autoscaler ask for more.
+	// +optional
+	ServingReplicas int32 `json:"servingReplicas"`
 	// Replicas is the number of pods of all revisions.
 	// +optional
 	Replicas int32 `json:"replicas"`
@@ -74,7 +92,7 @@ type RolloutStatus struct {
 	// AvailableReplicas is the number of pods of all revisions that have been ready for minReadySeconds.
 	// +optional
 	AvailableReplicas int32 `json:"availableReplicas"`
-	// Selector is spec.selector as a string, for the scale subresource.
+	// Selector selects the pods of the Rollout, as a string, for the scale subresource.
 	// +optional
 	Selector string `json:"selector,omitempty"`
 	// Revisions are the revisions that have pods or a role, newest first.
@@ -136,6 +154,13 @@ type Release struct {
 	// CapacityAt is when enough endpoints for CapacityWeight were first seen ready.
 	// +optional
 	CapacityAt *metav1.MicroTime `json:"capacityAt,omitempty"`
+	// StableCarries is the share, in percent, that stable's endpoints can carry, since StableCarriesAt; used only while stable
+	// has fewer pods than spec.replicas.
+	// +optional
+	StableCarries int32 `json:"stableCarries,omitempty"`
+	// StableCarriesAt is when that many endpoints of stable were first seen ready.
+	// +optional
+	StableCarriesAt *metav1.MicroTime `json:"stableCarriesAt,omitempty"`
 	// ExposedAt is when the canary was first seen with a share of the traffic; measurements don't look back further.
 	// +optional
 	ExposedAt *metav1.MicroTime `json:"exposedAt,omitempty"`
@@ -189,8 +214,55 @@ type MetricStatus struct {
 	Errors int32 `json:"errors,omitempty"`
 }
 
+// RestartStatus is a replacement of pods within their revision.
+type RestartStatus struct {
+	// At is when it was asked for, or what spec.restartAt says.
+	At metav1.MicroTime `json:"at"`
+	// All: a person asked, so no pod is too young.
+	// +optional
+	All bool `json:"all,omitempty"`
+	// Until: pods that were created until then are replaced. By the clock of the API server; empty until the pods were seen.
+	// +optional
+	Until *metav1.MicroTime `json:"until,omitempty"`
+	// Left is how many of them there still are.
+	// +optional
+	Left int32 `json:"left,omitempty"`
+	// ProgressAt is when Left was last seen to become smaller.
+	// +optional
+	ProgressAt *metav1.MicroTime `json:"progressAt,omitempty"`
+	// Done: there are none left.
+	// +optional
+	Done bool `json:"done,omitempty"`
+}
+
+// Wiring names what carries the traffic. What is named here stays in charge until the traffic is where it can be let go
+// of, even if the spec names something else by now.
+type Wiring struct {
+	// Mode is Routes, Pods or Selector.
+	// +kubebuilder:validation:Enum=Routes;Pods;Selector
+	Mode string `json:"mode"`
+	// StableService and CanaryService are the two Services; in mode Selector the active one and the preview.
+	// +optional
+	StableService string `json:"stableService,omitempty"`
+	// +optional
+	CanaryService string `json:"canaryService,omitempty"`
+	// PingPong: the two Services take turns.
+	// +optional
+	PingPong bool `json:"pingPong,omitempty"`
+	// Routes that carry the split.
+	// +optional
+	// +listType=atomic
+	Routes []RouteReference `json:"routes,omitempty"`
+}
+
 // Traffic is what routes and Services say, and since when.
 type Traffic struct {
+	// Wiring names what carries the traffic now.
+	// +optional
+	Wiring *Wiring `json:"wiring,omitempty"`
+	// Swapped: with pingPong, the pong Service reaches stable now.
+	// +optional
+	Swapped bool `json:"swapped,omitempty"`
 	// CanaryWeight is the share that the canary backend is given, in percent; the largest where routes differ.
 	CanaryWeight int32 `json:"canaryWeight"`
 	// LowestCanaryWeight is the smallest share where routes differ.

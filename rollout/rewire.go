@@ -1,0 +1,66 @@
+package rollout
+
+// rewiring says whether the user wants something else to carry the traffic than what is in force. A release that is under way
+// is taken back first: the Services and routes it uses are only looked after as long as they are in force. What the user wants
+// has to be there before anything is given up for it.
+func (d *decision) rewiring() bool {
+	return d.o.Spec.Wiring.Mode != "" && d.next.Wiring != d.o.Spec.Wiring && d.o.blocking(true) == nil
+}
+
+// rewire puts the new wiring in force, once nothing but stable is left and the old Services are let go of. It says whether
+// that is all there is to do now.
+func (d *decision) rewire() bool {
+	if !d.rewiring() || !d.onlyStable() {
+		return false
+	}
+	let, pending := d.letGo()
+	switch {
+	case !let:
+		return false
+	case len(pending) > 0:
+		for _, action := range pending {
+			d.act(action)
+		}
+		d.report(Progressing, "Rewiring", "revision %s is stable; letting go of the Services that spec.strategy no longer names", d.next.Stable)
+		return true
+	}
+	d.event("Rewired", "from now on traffic is moved as spec.strategy says")
+	d.report(Progressing, "Rewiring", "revision %s is stable; from now on traffic is moved as spec.strategy says", d.next.Stable)
+	d.next.Wiring, d.next.Swapped, d.next.Ledger = d.o.Spec.Wiring, false, Ledger{}
+	d.moved = true
+	return true
+}
+
+// onlyStable says whether no other revision has pods: then it makes no difference to users which way they come.
+func (d *decision) onlyStable() bool {
+	for _, w := range d.o.Workloads {
+		if w.Revision != d.next.Stable && (w.Replicas > 0 || w.Ready > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// letGo says whether the Services in force can be let go of, and what is left to do before.
+func (d *decision) letGo() (possible bool, pending []Action) {
+	if d.o.mode() == ByPods {
+		return true, nil
+	}
+	if d.o.mode() == ByRoutes && !d.o.Stable.Missing && !d.next.Ledger.exactly(0) {
+		return false, nil
+	}
+	for _, b := range []struct {
+		role Role
+		Backend
+	}{{StableRole, d.o.Stable}, {CanaryRole, d.o.Canary}} {
+		kept := b.Name == d.o.Spec.Wiring.Stable || b.Name == d.o.Spec.Wiring.Canary
+		switch {
+		case b.Name == "" || b.Missing || b.Revision == "" || kept:
+		case b.Revision != d.next.Stable:
+			return false, nil
+		default:
+			pending = append(pending, Widen{Backend: b.role, Why: "spec.strategy no longer names it"})
+		}
+	}
+	return true, pending
+}

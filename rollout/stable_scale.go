@@ -1,0 +1,59 @@
+package rollout
+
+import "time"
+
+// stablePods is how many pods stable is to have: all of them, unless the user wants it to shrink with its share. Then it
+// shrinks only while a step waits with a split that is settled and drained, and grows before a share comes back to it. It never
+// loses its last pod: there has to be something to take traffic back to.
+func (d *decision) stablePods() int {
+	release, replicas := d.next.Release, d.o.Spec.Replicas
+	if !d.o.Spec.DynamicStable || d.o.mode() != ByRoutes || release == nil || release.Phase != Stepping && release.Phase != Promoting {
+		return replicas
+	}
+	weight := 100
+	if release.Phase == Stepping {
+		weight = weightAt(d.o.Spec.Steps, release.Step)
+	}
+	share := 100 - min(weight, d.next.Ledger.Low)
+	keep := min(max(podsFor(share, replicas), d.o.Spec.MinPods, 1), replicas)
+	if release.Phase == Stepping && d.next.Ledger.exactly(weight) && d.drained(weight) {
+		return keep
+	}
+	return max(keep, min(d.o.workload(d.next.Stable).Replicas, replicas))
+}
+
+// relief is the smallest share that the canary can be left with, because stable can carry the rest. With a stable that has
+// all its pods it is 0. A stable that has shrunk takes its traffic back in steps, as its pods come: all of it at once would
+// only bring it down too. before is what the pass before found.
+func (d *decision) relief(before Capacity) int {
+	if !d.o.Spec.DynamicStable || d.o.Spec.Replicas == 0 {
+		if d.stableServes() {
+			return 0
+		}
+		return 100
+	}
+	return 100 - d.carries(before)
+}
+
+// carries is the share that stable can carry with the endpoints that every gateway knows.
+func (d *decision) carries(before Capacity) int {
+	release, w := d.next.Release, d.o.workload(d.next.Stable)
+	ready := min(d.o.Stable.Ready(d.next.Stable), w.Ready, w.Replicas)
+	share := min(100*ready/d.o.Spec.Replicas, 100)
+	c := before
+	if c.Since.IsZero() || c.Since.After(d.o.Now) {
+		c = Capacity{Weight: share, Since: d.o.Now}
+	}
+	c.Weight = min(c.Weight, share)
+	known := 0
+	if d.reached(c.Since.Add(d.o.Spec.Settle)) {
+		known = c.Weight
+		// More endpoints have come since; they count after a settle time of their own. What is known is used first.
+		if share > known && 100-known >= d.next.Ledger.High {
+			c = Capacity{Weight: share, Since: d.o.Now}
+			d.wakeAt(d.o.Now.Add(max(d.o.Spec.Settle, time.Millisecond)))
+		}
+	}
+	release.StableCapacity = c
+	return known
+}
