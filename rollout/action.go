@@ -13,15 +13,15 @@ func (Dress) isAction()          {}
 func (TakeOver) isAction()       {}
 
 func (a CreateWorkload) String() string {
-	return fmt.Sprintf("create revision %s (number %d) with %d pods: %s", a.Revision, a.Number, a.Replicas, a.Why)
+	return fmt.Sprintf("create revision %s (number %d) with %s: %s", a.Revision, a.Number, pods(a.Replicas), a.Why)
 }
 
 func (a Scale) String() string {
-	return fmt.Sprintf("scale revision %s to %d pods: %s", a.Revision, a.Replicas, a.Why)
+	return fmt.Sprintf("scale revision %s to %s: %s", a.Revision, pods(a.Replicas), a.Why)
 }
 
 func (a Point) String() string {
-	return fmt.Sprintf("point the %s backend at revision %s: %s", a.Backend, a.Revision, a.Why)
+	return fmt.Sprintf("point Service %s at revision %s: %s", a.Service, a.Revision, a.Why)
 }
 
 func (a Shift) String() string { return fmt.Sprintf("set canary weight %d: %s", a.Percent, a.Why) }
@@ -30,10 +30,10 @@ func (a DeleteWorkload) String() string {
 	return fmt.Sprintf("delete revision %s: %s", a.Revision, a.Why)
 }
 
-func (a Widen) String() string { return fmt.Sprintf("let go of the %s backend: %s", a.Backend, a.Why) }
+func (a Widen) String() string { return fmt.Sprintf("let go of Service %s: %s", a.Service, a.Why) }
 
 func (a Evict) String() string {
-	return fmt.Sprintf("evict %d pods of revision %s: %s", a.Pods, a.Revision, a.Why)
+	return fmt.Sprintf("evict %s of revision %s: %s", pods(a.Pods), a.Revision, a.Why)
 }
 
 func (a Dress) String() string {
@@ -41,3 +41,11 @@ func (a Dress) String() string {
 }
 
 func (a TakeOver) String() string { return "take the pods of the source over: " + a.Why }
+
+// pods is a number of pods in words.
+func pods(n int) string {
+	if n == 1 {
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
+}

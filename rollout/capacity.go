@@ -84,8 +84,8 @@ func (d *decision) capable(weight int, before Capacity) bool {
 		return false
 	}
 	release.Capacity = before
-	if before.Weight != weight || before.Since.IsZero() || before.Since.After(d.o.Now) {
-		release.Capacity = Capacity{Weight: weight, Since: d.o.Now}
+	if before.Endpoints < need || before.Since.IsZero() || before.Since.After(d.o.Now) {
+		release.Capacity = Capacity{Endpoints: need, Since: d.o.Now}
 	}
 	return d.reached(release.Capacity.Since.Add(d.o.Spec.Settle)) && d.pointsTo(d.next.Ledger.Canary, release.Revision)
 }

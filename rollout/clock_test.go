@@ -39,7 +39,7 @@ func readyToPromote(now, passed time.Time, measurements []analysis.Measurement) 
 	}
 	return rollout.Observed{
 		Now:       now,
-		Spec:      rollout.Spec{Target: "v2", Replicas: 1, Routed: true, Settle: time.Second, ProgressDeadline: time.Hour, Metrics: []analysis.Metric{{Name: "m", Interval: time.Second}}},
+		Spec:      rollout.Spec{Target: "v2", Replicas: 1, Wiring: rollout.Wiring{Mode: rollout.ByRoutes}, Settle: time.Second, ProgressDeadline: time.Hour, Metrics: []analysis.Metric{{Name: "m", Interval: time.Second}}},
 		Workloads: []rollout.Workload{pod("v1"), pod("v2")},
 		Stable:    backend("v1"), Canary: backend("v2"),
 		Routes:       traffic.Observation{Routes: []traffic.RouteObservation{{Share: traffic.Range{Low: 100, High: 100}, Accepted: true}}},

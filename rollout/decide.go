@@ -68,7 +68,9 @@ func (d *decision) enter(phase Phase) {
 	release := d.next.Release
 	release.Phase, release.StepStarted = phase, d.o.Now
 	release.Capacity, release.StableCapacity, release.Approved = Capacity{}, Capacity{}, false
-	d.startJudging()
+	if phase == Stepping || phase == Promoting {
+		d.startJudging()
+	}
 	d.extendDeadline()
 	d.moved = true
 }
@@ -167,6 +169,15 @@ func (p Plan) phaseChanged(before Status) bool {
 }
 
 func (d *decision) act(action Action) { d.plan.Actions = append(d.plan.Actions, action) }
+
+// point makes the backend of a role reach a revision.
+func (d *decision) point(role Role, revision Revision, why string) {
+	service := d.o.Stable.Name
+	if role == CanaryRole {
+		service = d.o.Canary.Name
+	}
+	d.act(Point{Backend: role, Service: service, Revision: revision, Why: why})
+}
 
 func (d *decision) event(reason, format string, args ...any) {
 	d.plan.Events = append(d.plan.Events, Event{Reason: reason, Message: fmt.Sprintf(format, args...)})

@@ -17,7 +17,7 @@ import (
 func FuzzDecide(f *testing.F) {
 	random := rand.NewChaCha8([32]byte{})
 	for range 5000 {
-		data := make([]byte, 160) // as many choices as an observation takes
+		data := make([]byte, 220) // as many choices as an observation takes
 		_, _ = random.Read(data)
 		f.Add(data)
 	}
@@ -72,52 +72,80 @@ func (s *source) observed() Observed {
 		w := Workload{Revision: fmt.Sprintf("v%d", i+1), Number: int64(i), Replicas: s.below(6)}
 		w.Ready = s.below(w.Replicas + 1)
 		w.Available = s.below(w.Ready + 1)
+		w.Outdated, w.Listed, w.Youngest, w.Look = s.below(4), s.below(6), s.at(), []string{"", "a"}[s.below(2)]
 		o.Workloads = append(o.Workloads, w)
 	}
 	if s.below(6) == 0 {
 		o.Problems = append(o.Problems, Problem{Reason: "Fuzzed", Message: "something is wrong", Reference: s.maybe()})
 	}
-	if o.Spec.Routed {
+	switch o.mode() {
+	case ByPods:
+	case BySelector:
+		o.Stable, o.Canary = s.backend("active"), s.backend("preview")
+	case ByRoutes:
 		o.Stable, o.Canary = s.backend("stable"), s.backend("canary")
 		for i := range s.below(3) {
 			o.Routes.Routes = append(o.Routes.Routes, s.route(i))
 		}
 	}
 	if s.maybe() {
-		verbs := []Verb{Promote, PromoteFull, Abort, Retry, "dance"}
-		o.Request = &Request{ID: fmt.Sprint(s.below(2)), Verb: verbs[s.below(5)], Revision: s.revision(), Step: s.below(3)}
+		verbs := []Verb{Promote, PromoteFull, Abort, Retry, Freeze, Resume, Undo, Restart, "dance"}
+		o.Request = &Request{ID: fmt.Sprint(s.below(2)), Verb: verbs[s.below(len(verbs))], Revision: s.revision(), Step: s.below(3)}
 	}
 	for range s.below(3) {
 		verdicts := []analysis.Verdict{analysis.Pass, analysis.Fail, analysis.NoData, analysis.Error}
-		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Metric: "m", At: s.at(), Verdict: verdicts[s.below(4)]})
+		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Step: s.below(2), Metric: []string{"m", "own"}[s.below(2)], At: s.at(), Verdict: verdicts[s.below(4)]})
 	}
 	return o
 }
 
 func (s *source) spec() Spec {
 	spec := Spec{
-		Target: s.revision(), Replicas: s.below(6), MaxSurge: s.below(3), MaxUnavailable: 1, Routed: s.maybe(), Paused: s.below(5) == 0,
+		Target: s.revision(), Replicas: s.below(6), MaxSurge: s.below(3), MaxUnavailable: 1, Wiring: s.wiring(), Paused: s.below(5) == 0,
 		Settle: time.Duration(s.below(5)) * time.Second, Drain: time.Duration(s.below(20)) * time.Second,
 		ProgressDeadline: time.Minute, AbortScaleDownDelay: time.Duration(s.below(60)) * time.Second, HistoryLimit: s.below(3),
 	}
 	for range s.below(4) {
-		spec.Steps = append(spec.Steps, Step{Kind: StepKind(1 + s.below(2)), Weight: s.below(101), Duration: time.Duration(s.below(20)) * time.Second})
+		spec.Steps = append(spec.Steps, Step{Kind: StepKind(1 + s.below(3)), Weight: s.below(101), Duration: time.Duration(s.below(20)) * time.Second, Pods: s.below(7) - 1})
 	}
+	if s.maybe() {
+		spec.Steps = append(spec.Steps, Step{Kind: Judge, Metrics: []analysis.Metric{{Name: "own", Interval: time.Second}}})
+	}
+	spec.DynamicStable, spec.MinPods, spec.PreviewReplicas, spec.RollbackWindow = s.maybe(), s.below(4), s.below(4), s.below(3)
+	spec.RestartAt, spec.StableLook, spec.CanaryLook = s.at(), []string{"", "a"}[s.below(2)], []string{"", "b"}[s.below(2)]
 	if s.maybe() {
 		spec.Metrics = []analysis.Metric{{Name: "m", Interval: time.Second, FailureLimit: s.below(2)}}
 	}
 	return spec
 }
 
+// wiring is whatever may carry the traffic, or nothing.
+func (s *source) wiring() Wiring {
+	switch s.below(5) {
+	case 0:
+		return Wiring{}
+	case 1:
+		return Wiring{Mode: ByPods}
+	case 2:
+		return Wiring{Mode: BySelector, Stable: "active", Canary: []string{"", "preview"}[s.below(2)]}
+	}
+	return Wiring{Mode: ByRoutes, Stable: "stable", Canary: "canary", Alternate: s.maybe()}
+}
+
 func (s *source) status() Status {
 	status := Status{Stable: s.revision(), Runs: int64(s.below(3)), Answer: Answer{ID: fmt.Sprint(s.below(3))}}
+	status.Wiring, status.Swapped, status.Held, status.UndoTo = s.wiring(), s.maybe(), s.below(4) == 0, s.revision()
+	status.Restart = Restarting{At: s.at(), All: s.maybe(), Until: s.at(), Left: s.below(4), Progress: s.at(), Done: s.maybe()}
+	for range s.below(3) {
+		status.Former = append(status.Former, s.revision())
+	}
 	status.Ledger = Ledger{Low: s.below(101), High: s.below(101), Accepted: s.maybe(), Since: s.at(),
 		Stable: Pointer{s.revision(), s.at()}, Canary: Pointer{s.revision(), s.at()}}
 	if s.maybe() {
 		phases := []Phase{Installing, Stepping, Promoting, Aborting, Aborted, "Unheard"}
 		status.Release = &Release{
 			Run: status.Runs, Revision: s.revision(), Phase: phases[s.below(6)], Step: s.below(5), Started: s.at(), StepStarted: s.at(),
-			Deadline: s.at(), ReadyHighWater: s.below(5), WeightHighWater: s.below(101), Capacity: Capacity{s.below(101), s.at()},
+			Deadline: s.at(), ReadyHighWater: s.below(5), WeightHighWater: s.below(101), Capacity: Capacity{s.below(7), s.at()}, StableCapacity: Capacity{s.below(7), s.at()},
 			ExposedAt: s.at(), Approved: s.maybe(), CauseMessage: "100% bad", AbortedAt: s.at(),
 		}
 	}

@@ -12,7 +12,7 @@ func (d byRoutes) converge() bool {
 		d.adoptStable()
 		return false
 	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0):
-		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "no release needs it, and so nobody can send traffic astray"})
+		d.point(CanaryRole, stable, "no release needs it, and so nobody can send traffic astray")
 		return false
 	case !d.next.Ledger.exactly(0):
 		d.returnToStable("stable serves everything", 0)
@@ -43,7 +43,7 @@ func (d byRoutes) adoptStable() {
 	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to Service %s%s",
 		stable, d.o.Stable.Name, d.waitingForRouter())
 	if why := d.adoptable(); why != "" {
-		d.act(Point{Backend: StableRole, Revision: stable, Why: why})
+		d.point(StableRole, stable, why)
 		return
 	}
 	enough := d.o.workload(stable).Available >= d.o.Spec.Replicas
@@ -52,7 +52,7 @@ func (d byRoutes) adoptStable() {
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
 	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
-		d.act(Point{Backend: CanaryRole, Revision: stable, Why: "stable has to take the traffic while the stable Service is handed over"})
+		d.point(CanaryRole, stable, "stable has to take the traffic while the stable Service is handed over")
 	}
 }
 

@@ -139,7 +139,8 @@ func (w Write) raised(role string, before, after, other Exposure) error {
 		return nil
 	}
 	need, have := podsFor(after.Written, w.Decided.Spec.Replicas), after.Known[after.Points]
-	thin := w.Decided.Spec.DynamicStable && w.Decided.Status.Release != nil && other.Points != after.Points
+	release := w.Decided.Status.Release
+	thin := w.Decided.Spec.DynamicStable && release != nil && release.Phase != Aborted && other.Points != after.Points
 	if after.Points == w.Before.Status.Stable && !thin {
 		need, have = 1, after.Listed[after.Points]
 	}

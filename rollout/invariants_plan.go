@@ -26,7 +26,7 @@ func AbortProceeds(o Observed, p Plan) error {
 	if returning || settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
 		return nil
 	}
-	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s", o.Status.Release, p.Status.Release, p.Wake, o.Now, o.Spec.Settle,
+	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
 		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
 }
 

@@ -145,11 +145,13 @@ type Wiring struct {
 type Source struct {
 	// Missing: there is no such Deployment.
 	Missing bool
-	// Taken: it is paused on behalf of this Rollout and owns no ReplicaSet any more.
+	// Taken: it is paused on behalf of this Rollout and owns no ReplicaSet with pods any more.
 	Taken bool
-	// Settled: it has replaced all pods of its older revisions.
+	// Settled: it has replaced all pods of its older revisions, and all of them are available.
 	Settled bool
-	// Revision that its pods have.
+	// State says in words why it isn't settled.
+	State string
+	// Revision that its pods had when they were taken over. Empty before, and if it had none.
 	Revision Revision
 }
 

@@ -57,9 +57,10 @@ const (
 	CanaryRole Role = "canary"
 )
 
-// Point makes a backend reach the pods of a revision.
+// Point makes a backend, which is a Service, reach the pods of a revision.
 type Point struct {
 	Backend  Role
+	Service  string
 	Revision Revision
 	Why      string
 }
@@ -73,6 +74,7 @@ type Shift struct {
 // Widen lets go of a backend: its selector names no revision any more.
 type Widen struct {
 	Backend Role
+	Service string
 	Why     string
 }
 
@@ -102,9 +104,11 @@ type DeleteWorkload struct {
 	Why      string
 }
 
-// Measure says which metrics to measure for a run. A metric is due an interval after the start of its last measurement.
+// Measure says which metrics to measure for a run and a step. A metric is due an interval after the start of its last
+// measurement.
 type Measure struct {
 	Run     int64
+	Step    int
 	Metrics []analysis.Metric
 	// Since is how far a measurement may look back at most.
 	Since time.Time

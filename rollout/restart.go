@@ -48,7 +48,7 @@ func (d *decision) restartPods() {
 	}
 	if w.Outdated == 0 {
 		r.Done, r.Left = true, 0
-		d.event("Restarted", "all pods of revision %s that were created until %s have been replaced", w.Revision, r.Until.UTC().Format(time.RFC3339))
+		d.event("Restarted", "all pods of revision %s have been replaced (restart of %s)", w.Revision, r.At.UTC().Format(time.RFC3339))
 		return
 	}
 	if r.Left == 0 || w.Outdated < r.Left {
@@ -82,8 +82,8 @@ func (d *decision) findOutdated(w Workload) {
 // reportRestart says how far it is.
 func (d *decision) reportRestart() {
 	r := d.next.Restart
-	d.report(Progressing, "Restarting", "revision %s is stable; %d of its pods are older than %s and are being replaced",
-		d.next.Stable, d.o.workload(d.next.Stable).Outdated, r.Until.UTC().Format(time.RFC3339))
+	d.report(Progressing, "Restarting", "revision %s is stable; %s of it still to be replaced (restart of %s)",
+		d.next.Stable, pods(d.o.workload(d.next.Stable).Outdated), r.At.UTC().Format(time.RFC3339))
 	if d.reached(r.Progress.Add(d.o.Spec.ProgressDeadline)) {
 		d.stall("RestartOverdue", "%s; none has been replaced for %s (progressDeadlineSeconds): look at the pods, at PodDisruptionBudgets and at the nodes",
 			d.plan.Report.Message, short(d.o.Spec.ProgressDeadline))

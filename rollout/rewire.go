@@ -59,7 +59,7 @@ func (d *decision) letGo() (possible bool, pending []Action) {
 		case b.Revision != d.next.Stable:
 			return false, nil
 		default:
-			pending = append(pending, Widen{Backend: b.role, Why: "spec.strategy no longer names it"})
+			pending = append(pending, Widen{Backend: b.role, Service: b.Name, Why: "spec.strategy no longer names it"})
 		}
 	}
 	return true, pending

@@ -9,22 +9,30 @@ import (
 type byPods struct{ *decision }
 
 // podsByWeight is how many pods of the canary and of stable come closest to a weight where the number of pods is the
-// share. A weight above 0 is never no pod, a weight below 100 never all of them, as long as there are two pods to
-// divide; a single replica is accompanied by a second one if the surge allows it.
+// share, with one pod more than replicas if the surge allows it and that comes closer: 2 and 2 for half of three replicas. A
+// weight above 0 is never no pod, a weight below 100 never all of them, as long as there are two pods to divide.
 func podsByWeight(weight, replicas, surge int) (canary, stable int) {
 	switch {
 	case replicas == 0 || weight <= 0:
 		return 0, replicas
 	case weight >= 100:
 		return replicas, 0
-	case replicas == 1 && surge > 0:
-		return 1, 1
-	case replicas == 1:
+	case replicas == 1 && surge == 0:
 		return 1, 0
 	}
-	canary = min(max((weight*replicas+50)/100, 1), replicas-1)
-	return canary, replicas - canary
+	best := 0
+	least := max(replicas, 2)
+	for total := least; total <= max(least, replicas+min(surge, 1)); total++ {
+		c := min(max((weight*total+50)/100, 1), total-1)
+		// The distance of c/total from the weight, without fractions.
+		if off := abs(100*c - weight*total); best == 0 || off*best < abs(100*canary-weight*best)*total {
+			canary, stable, best = c, total-c, total
+		}
+	}
+	return canary, stable
 }
+
+func abs(n int) int { return max(n, -n) }
 
 func (d byPods) give(weight int) bool {
 	release := d.next.Release

@@ -47,14 +47,16 @@ func (d byRoutes) lower(weight int, before Capacity) {
 // trimmed says whether the canary has no more pods than a setCanaryScale asks for; without one it keeps what it has, warm.
 func (d byRoutes) trimmed(weight int) bool {
 	release := d.next.Release
-	pods := d.canaryPods(weight)
+	want := d.canaryPods(weight)
 	explicit := release.Step < len(d.o.Spec.Steps) && hasScale(d.o.Spec.Steps, release.Step)
-	if !explicit || d.o.workload(release.Revision).Replicas <= pods {
+	if !explicit || d.o.workload(release.Revision).Replicas <= want {
 		return true
 	}
-	if d.drained(weight) {
-		d.size(release.Revision, pods, "the plan wants fewer")
+	if d.drained(weight) && d.pointsTo(d.next.Ledger.Stable, d.next.Stable) {
+		d.size(release.Revision, want, "the plan wants fewer")
 	}
+	d.report(Progressing, "Draining", "%s: %s of revision %s go when no request is left on them", d.position(),
+		pods(d.o.workload(release.Revision).Replicas-want), release.Revision)
 	return false
 }
 
@@ -75,7 +77,7 @@ func (d byRoutes) pointCanary(before Capacity) {
 	case !d.next.Ledger.exactly(0):
 		d.returnToStable("the canary Service does not point at the revision under test", d.relief(before))
 	case dead(d.o.Canary), d.drained(0):
-		d.act(Point{Backend: CanaryRole, Revision: d.next.Release.Revision, Why: "it has no traffic"})
+		d.point(CanaryRole, d.next.Release.Revision, "it has no traffic")
 	}
 }
 
@@ -130,7 +132,7 @@ func (d byRoutes) repairStable() bool {
 		return false
 	}
 	if d.o.workload(stable).Available > 0 {
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "somebody else changed what it points at during a release"})
+		d.point(StableRole, stable, "somebody else changed what it points at during a release")
 	}
 	return true
 }

@@ -16,6 +16,7 @@ import (
 //
 //	rollout stable=v1 replicas=4 steps=20%,pause:30s,50%,pause metric=success-rate>=99%   a Rollout; see settings
 //	revision v2 startup=5s success-rate=0.4      what v2 is like: its pods, and what its metrics measure
+//	rollout stable=v1 wiring=selector            blue-green; also wiring=pods, routes, ping-pong, preview
 //	push v2                                      the user applies another template
 //	run 30s                                      time passes
 //	run until waiting for rollout promote        time passes, at most an hour, until the status says so
@@ -58,7 +59,7 @@ func (s *script) do(command string) {
 // start makes the cluster.
 func (s *script) start(words []string) {
 	settings := sim.Settings{Installed: true, Routes: 1, Guards: sim.AllGuards(), Trace: s.trace, Spec: rollout.Spec{
-		Replicas: 4, MaxSurge: 1, MaxUnavailable: 1, Routed: true, HistoryLimit: 2,
+		Replicas: 4, MaxSurge: 1, MaxUnavailable: 1, Wiring: wiring("routes"), HistoryLimit: 2,
 		Settle: 3 * time.Second, Drain: 10 * time.Second,
 		ProgressDeadline: 2 * time.Minute, AbortScaleDownDelay: 30 * time.Second,
 	}}
@@ -72,8 +73,6 @@ func (s *script) start(words []string) {
 			settings.Spec.Target, settings.Installed = value, false
 		case "routes":
 			settings.Routes = s.number(value)
-		case "unrouted":
-			settings.Spec.Routed, settings.Routes, settings.Spec.Settle, settings.Spec.Drain = false, 0, 0, 0
 		default:
 			spec = append(spec, word)
 		}
@@ -94,6 +93,24 @@ func (s *script) set(spec *rollout.Spec, words []string) {
 			spec.MaxSurge = s.number(value)
 		case "unavailable":
 			spec.MaxUnavailable = s.number(value)
+		case "wiring":
+			spec.Wiring = wiring(value)
+		case "dynamic-stable":
+			spec.DynamicStable = value == "true"
+		case "min-pods":
+			spec.MinPods = s.number(value)
+		case "preview-replicas":
+			spec.PreviewReplicas = s.number(value)
+		case "scale-down-delay":
+			spec.ScaleDownDelay = s.duration(value)
+		case "rollback-window":
+			spec.RollbackWindow = s.number(value)
+		case "restart-at":
+			spec.RestartAt = s.cluster.Now().Add(s.duration(value))
+		case "look":
+			spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/")
+		case "post-metric":
+			spec.PostMetrics = append(spec.PostMetrics, s.metric(value))
 		case "paused":
 			spec.Paused = value == "true"
 		case "steps":
@@ -111,6 +128,14 @@ func (s *script) steps(text string) []rollout.Step {
 	for word := range strings.SplitSeq(text, ",") {
 		kind, value, _ := strings.Cut(word, ":")
 		switch {
+		case kind == "pods":
+			pods := -1
+			if value != "matching" {
+				pods = s.number(value)
+			}
+			steps = append(steps, rollout.Step{Kind: rollout.SetScale, Pods: pods})
+		case kind == "judge":
+			steps = append(steps, rollout.Step{Kind: rollout.Judge, Metrics: []analysis.Metric{s.metric(value)}})
 		case kind != "pause":
 			steps = append(steps, rollout.Step{Kind: rollout.SetWeight, Weight: s.number(strings.TrimSuffix(word, "%"))})
 		case value == "":
@@ -172,6 +197,10 @@ func (s *script) request(words []string) {
 	if len(words) > 1 {
 		r.Revision = words[1]
 	}
+	if r.Verb == rollout.Undo {
+		// The two are written together.
+		s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = r.Revision })
+	}
 	if len(words) > 3 {
 		r.Step = s.number(words[3]) - 1
 	}
@@ -193,6 +222,17 @@ func (s *script) service(words []string) {
 		return
 	}
 	s.cluster.EditService(role, words[1])
+}
+
+// wiring is what carries the traffic, by a word.
+func wiring(word string) rollout.Wiring {
+	return map[string]rollout.Wiring{
+		"routes":    {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary"},
+		"ping-pong": {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary", Alternate: true},
+		"pods":      {Mode: rollout.ByPods},
+		"selector":  {Mode: rollout.BySelector, Stable: "app-active"},
+		"preview":   {Mode: rollout.BySelector, Stable: "app-active", Canary: "app-preview"},
+	}[word]
 }
 
 func (s *script) number(text string) int {

@@ -37,23 +37,22 @@ func (d *decision) relief(before Capacity) int {
 
 // carries is the share that stable can carry with the endpoints that every gateway knows.
 func (d *decision) carries(before Capacity) int {
-	release, w := d.next.Release, d.o.workload(d.next.Stable)
-	ready := min(d.o.Stable.Ready(d.next.Stable), w.Ready, w.Replicas)
-	share := min(100*ready/d.o.Spec.Replicas, 100)
+	replicas, w := d.o.Spec.Replicas, d.o.workload(d.next.Stable)
+	ready := min(d.o.Stable.Ready(d.next.Stable), w.Ready, w.Replicas, replicas)
 	c := before
 	if c.Since.IsZero() || c.Since.After(d.o.Now) {
-		c = Capacity{Weight: share, Since: d.o.Now}
+		c = Capacity{Endpoints: ready, Since: d.o.Now}
 	}
-	c.Weight = min(c.Weight, share)
+	c.Endpoints = min(c.Endpoints, ready)
 	known := 0
 	if d.reached(c.Since.Add(d.o.Spec.Settle)) {
-		known = c.Weight
+		known = c.Endpoints
 		// More endpoints have come since; they count after a settle time of their own. What is known is used first.
-		if share > known && 100-known >= d.next.Ledger.High {
-			c = Capacity{Weight: share, Since: d.o.Now}
+		if ready > known && 100-100*known/replicas >= d.next.Ledger.High {
+			c = Capacity{Endpoints: ready, Since: d.o.Now}
 			d.wakeAt(d.o.Now.Add(max(d.o.Spec.Settle, time.Millisecond)))
 		}
 	}
-	release.StableCapacity = c
-	return known
+	d.next.Release.StableCapacity = c
+	return 100 * known / replicas
 }

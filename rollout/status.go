@@ -77,9 +77,9 @@ type Release struct {
 	// ReadyHighWater and WeightHighWater are the largest number of ready pods and the largest share seen in this run:
 	// a pod that crashes and comes back again and again is no progress.
 	ReadyHighWater, WeightHighWater int
-	// Capacity is since when enough endpoints for a weight are ready.
+	// Capacity is since when the endpoints that the next weight needs are ready.
 	Capacity Capacity
-	// StableCapacity is since when stable's endpoints can carry a share; zero while stable has all its pods.
+	// StableCapacity is the same for a stable that takes its traffic back in steps.
 	StableCapacity Capacity
 	// ExposedAt is since when this run has had a share of the traffic; measurements don't look back further, or the
 	// errors of the run before would be held against this one.
@@ -95,10 +95,11 @@ type Release struct {
 	Metrics []analysis.Record
 }
 
-// Capacity is since when enough endpoints for a weight are ready; a zero Since means they aren't.
+// Capacity is since when a number of endpoints, or more, are ready; a zero Since means they aren't. It is a number and not a
+// weight, or pods that have just come because somebody scaled up would count as known for as long as the others.
 type Capacity struct {
-	Weight int
-	Since  time.Time
+	Endpoints int
+	Since     time.Time
 }
 
 // Restarting is a replacement of pods within their revision.

@@ -15,7 +15,7 @@ func (d *decision) stepping() {
 		return
 	}
 	weight := weightAt(steps, release.Step)
-	d.report(Progressing, "Releasing", "step %d of %d: canary weight %d", release.Step+1, len(steps), weight)
+	d.report(Progressing, "Releasing", "%s: %s", d.position(), d.aim(weight))
 	there := d.way().give(weight)
 	if d.moved {
 		return
@@ -64,12 +64,12 @@ func (d *decision) nextStep(format string, args ...any) {
 
 // scaled waits until the canary has the pods that a setCanaryScale asks for.
 func (d *decision) scaled(weight int) {
-	pods, w := d.canaryPods(weight), d.o.workload(d.next.Release.Revision)
-	if w.Replicas >= pods && w.Available >= pods {
-		d.nextStep("the canary has %d pods", w.Replicas)
+	want, w := d.canaryPods(weight), d.o.workload(d.next.Release.Revision)
+	if w.Replicas >= want && w.Available >= want {
+		d.nextStep("the canary has %s", pods(w.Replicas))
 		return
 	}
-	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available", d.position(), w.Available, pods, w.Revision)
+	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available", d.position(), w.Available, want, w.Revision)
 }
 
 // judge waits for the verdict on the metrics of the step.
@@ -84,14 +84,14 @@ func (d *decision) pause(step Step) {
 	release, total := d.next.Release, len(d.o.Spec.Steps)
 	d.patient = true
 	if step.Duration == 0 {
-		d.report(Waiting, "Paused", "step %d of %d: waiting for rollout promote at %s", release.Step+1, total, d.exposure())
+		d.report(Waiting, "Paused", "step %d of %d: waiting for rollout promote, %s", release.Step+1, total, d.exposure())
 		return
 	}
 	end := release.StepStarted.Add(step.Duration)
 	if release.StepStarted.After(d.o.Now) {
 		end = d.o.Now.Add(step.Duration)
 	}
-	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, at %s",
+	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, %s",
 		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05 UTC"), d.exposure())
 	if d.reached(end) {
 		d.nextStep("paused for %s", step.Duration)
@@ -117,15 +117,20 @@ func (d *decision) superseded() bool {
 	return true
 }
 
-// exposure says what users meet of the revision under test, within a sentence.
+// aim says what a step is to lead to, within a sentence.
+func (d *decision) aim(weight int) string {
+	if d.o.mode() == BySelector {
+		return fmt.Sprintf("revision %s is rehearsed", d.next.Release.Revision)
+	}
+	return fmt.Sprintf("canary weight %d", weight)
+}
+
+// exposure says where the revision under test is, within a sentence.
 func (d *decision) exposure() string {
-	if d.o.mode() != BySelector {
-		return fmt.Sprintf("canary weight %d", d.next.Ledger.High)
+	if d.o.mode() == BySelector {
+		return "before any user reaches it"
 	}
-	if d.next.Ledger.High > 0 {
-		return "all traffic"
-	}
-	return "the preview"
+	return fmt.Sprintf("at canary weight %d", d.next.Ledger.High)
 }
 
 // paused says whether the user, or a request, has frozen the Rollout.

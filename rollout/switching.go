@@ -7,11 +7,11 @@ type bySelector struct{ *decision }
 func (d bySelector) give(weight int) bool {
 	release, share, replicas := d.next.Release, d.next.Ledger.High, d.o.Spec.Replicas
 	d.size(d.next.Stable, replicas, "stable can take everything back at any moment")
-	pods := d.rehearsalPods()
+	want := d.rehearsalPods()
 	if weight > 0 || share > 0 {
-		pods = replicas
+		want = replicas
 	}
-	d.grow(release.Revision, pods, "capacity before traffic")
+	d.grow(release.Revision, want, "capacity before traffic")
 	d.retire()
 	switch w, stable := d.o.workload(release.Revision), d.o.workload(d.next.Stable); {
 	case d.o.Stable.Missing:
@@ -24,7 +24,7 @@ func (d bySelector) give(weight int) bool {
 		d.activateStable("the revision under test has no ready pod left")
 	case d.showPreview(release.Revision):
 	case weight == 0:
-		return d.rehearsed(pods)
+		return d.rehearsed(want)
 	case share > 0:
 		return d.switched()
 	default:
@@ -35,8 +35,8 @@ func (d bySelector) give(weight int) bool {
 
 // rehearsalPods is how many pods the revision under test has before the switch.
 func (d bySelector) rehearsalPods() int {
-	if pods := d.o.Spec.PreviewReplicas; pods > 0 {
-		return min(pods, d.o.Spec.Replicas)
+	if want := d.o.Spec.PreviewReplicas; want > 0 {
+		return min(want, d.o.Spec.Replicas)
 	}
 	return d.o.Spec.Replicas
 }
@@ -44,7 +44,7 @@ func (d bySelector) rehearsalPods() int {
 // activateStable points the active Service at stable as soon as any pod of it can serve.
 func (d bySelector) activateStable(why string) {
 	if d.o.workload(d.next.Stable).Available > 0 {
-		d.act(Point{Backend: StableRole, Revision: d.next.Stable, Why: why})
+		d.point(StableRole, d.next.Stable, why)
 	}
 }
 
@@ -55,23 +55,23 @@ func (d bySelector) showPreview(revision Revision) bool {
 		return false
 	}
 	if d.o.workload(revision).Available > 0 {
-		d.act(Point{Backend: CanaryRole, Revision: revision, Why: "nobody but testers sends requests there"})
+		d.point(CanaryRole, revision, "nobody but testers sends requests there")
 		return true
 	}
 	return false
 }
 
 // rehearsed says whether the revision under test can be tried: its pods are available, and the preview reaches them.
-func (d bySelector) rehearsed(pods int) bool {
+func (d bySelector) rehearsed(want int) bool {
 	revision := d.next.Release.Revision
 	w, reached := d.o.workload(revision), true
 	if d.o.Canary.Name != "" && !d.o.Canary.Missing {
-		reached = d.o.Canary.Ready(revision) >= pods && d.pointsTo(d.next.Ledger.Canary, revision)
+		reached = d.o.Canary.Ready(revision) >= want && d.pointsTo(d.next.Ledger.Canary, revision)
 	}
-	if w.Available >= pods && reached {
+	if w.Available >= want && reached {
 		return true
 	}
-	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available for the preview", d.position(), w.Available, pods, revision)
+	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available for the preview", d.position(), w.Available, want, revision)
 	return false
 }
 
@@ -88,7 +88,7 @@ func (d bySelector) switchOver() {
 		return
 	}
 	if !d.paused() {
-		d.act(Point{Backend: StableRole, Revision: w.Revision, Why: "all its pods are available"})
+		d.point(StableRole, w.Revision, "all its pods are available")
 	}
 }
 
@@ -134,7 +134,7 @@ func (d bySelector) converge() bool {
 		return false
 	case d.o.Stable.Revision == stable:
 	case dead(d.o.Stable) && w.Available > 0, w.Available >= replicas:
-		d.act(Point{Backend: StableRole, Revision: stable, Why: "stable serves everything"})
+		d.point(StableRole, stable, "stable serves everything")
 		return false
 	default:
 		d.report(Progressing, "HandingOver", "revision %s is stable; Service %q is pointed at it when its pods are available", stable, d.o.Stable.Name)

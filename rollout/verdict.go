@@ -29,6 +29,7 @@ func (d *decision) ownMetrics() []analysis.Metric {
 // startJudging forgets, at the beginning of a step or of a phase, what was measured for others.
 func (d *decision) startJudging() {
 	release := d.next.Release
+	d.judging = false
 	release.Metrics = slices.DeleteFunc(release.Metrics, func(r analysis.Record) bool {
 		return !slices.ContainsFunc(d.o.Spec.Metrics, func(m analysis.Metric) bool { return m.Name == r.Metric })
 	})
@@ -51,12 +52,9 @@ func (d *decision) fold() {
 			record.Verdict = ""
 		}
 		record.Threshold = m.Threshold.Text
-		var since time.Time
-		if i >= len(d.o.Spec.Metrics) {
-			since = d.ownSince()
-		}
+		own := i >= len(d.o.Spec.Metrics)
 		for _, measurement := range d.o.Measurements {
-			if measurement.Run == release.Run && measurement.Metric == m.Name && !measurement.At.After(d.o.Now) && !measurement.At.Before(since) {
+			if measurement.Metric == m.Name && d.counts(measurement, own) {
 				record = record.Add(measurement)
 			}
 		}
@@ -70,6 +68,14 @@ func (d *decision) fold() {
 		d.warn("AnalysisFailed", "%s", c.Reason)
 		d.abort(ByAnalysis, "%s", c.Reason)
 	}
+}
+
+// counts says whether a measurement is about this run, and for a metric of the step's own about this step.
+func (d *decision) counts(m analysis.Measurement, own bool) bool {
+	if m.Run != d.next.Release.Run || m.At.After(d.o.Now) {
+		return false
+	}
+	return !own || m.Step == d.next.Release.Step && !m.At.Before(d.ownSince())
 }
 
 // ownSince is since when measurements of the step, or of the time after the switch, count.
@@ -148,7 +154,7 @@ func (d *decision) measure() *Measure {
 	if len(metrics) == 0 {
 		return nil
 	}
-	m := &Measure{Run: release.Run, Metrics: metrics, Since: release.ExposedAt, Last: map[string]time.Time{}}
+	m := &Measure{Run: release.Run, Step: release.Step, Metrics: metrics, Since: release.ExposedAt, Last: map[string]time.Time{}}
 	if release.ExposedAt.IsZero() {
 		m.Since = release.StepStarted
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollout-dev/rollout/cmd/rollout/internal/view"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -33,10 +34,10 @@ func nothingToAbort(r *v1alpha1.Rollout) string {
 	switch {
 	case release == nil:
 		return "nothing to abort: " + noRelease(r)
-	case installing(release):
+	case view.Installing(release):
 		return fmt.Sprintf("nothing to abort: revision %s is the first one, there is no stable revision to go back to", release.Revision)
-	case takenBack(release):
-		return fmt.Sprintf("nothing to abort: revision %s %s", release.Revision, backWords(release))
+	case view.TakenBack(release):
+		return fmt.Sprintf("nothing to abort: revision %s %s", release.Revision, view.Back(release))
 	default:
 		return ""
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -9,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -17,15 +20,18 @@ import (
 )
 
 // apiServer is as much of a Kubernetes API server as the command line needs: Rollouts that can be read, listed, watched
-// and patched under a precondition, and ReplicaSets that can be listed.
+// and patched under a precondition, ReplicaSets that can be listed, and Deployments that can be read and patched.
 type apiServer struct {
 	url string
 
 	mu       sync.Mutex
 	version  int
 	rollouts map[string]*v1alpha1.Rollout
-	sets     []appsv1.ReplicaSet
-	log      []logged
+	// sets are ReplicaSets, as Go types or as maps.
+	sets []any
+	// deployments are maps, by name, to show that fields nobody knows are left alone.
+	deployments map[string]map[string]any
+	log         []logged
 	// grown is closed and replaced whenever the log grows.
 	grown chan struct{}
 	// beforePatch runs before a patch is applied, afterPatch after it, both outside the lock.
@@ -36,6 +42,8 @@ type apiServer struct {
 	compacted int
 	// fail answers a request instead of the server, if it returns true.
 	fail func(http.ResponseWriter, *http.Request) bool
+	// selectors are those that ReplicaSets were listed by.
+	selectors []string
 	// patches counts what was written.
 	patches int
 }
@@ -47,13 +55,15 @@ type logged struct {
 }
 
 func newAPIServer(t *testing.T) *apiServer {
-	s := &apiServer{rollouts: map[string]*v1alpha1.Rollout{}, grown: make(chan struct{}), breakWatches: make(chan struct{})}
+	s := &apiServer{rollouts: map[string]*v1alpha1.Rollout{}, deployments: map[string]map[string]any{}, grown: make(chan struct{}), breakWatches: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/rollouts", s.list)
 	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts", s.list)
 	mux.HandleFunc("GET /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts/{name}", s.get)
 	mux.HandleFunc("PATCH /apis/rollout.dev/v1alpha1/namespaces/{namespace}/rollouts/{name}", s.patch)
 	mux.HandleFunc("GET /apis/apps/v1/namespaces/{namespace}/replicasets", s.listSets)
+	mux.HandleFunc("GET /apis/apps/v1/namespaces/{namespace}/deployments/{name}", s.getDeployment)
+	mux.HandleFunc("PATCH /apis/apps/v1/namespaces/{namespace}/deployments/{name}", s.patchDeployment)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		fail := s.fail
@@ -131,10 +141,11 @@ func (s *apiServer) endWatches() {
 	s.breakWatches = make(chan struct{})
 }
 
-func (s *apiServer) stored(name string) *v1alpha1.Rollout {
+// stored is the Rollout checkout as it is now.
+func (s *apiServer) stored() *v1alpha1.Rollout {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rollouts[name].DeepCopy()
+	return s.rollouts["shop/checkout"].DeepCopy()
 }
 
 func (s *apiServer) get(w http.ResponseWriter, r *http.Request) {
@@ -224,23 +235,36 @@ func (s *apiServer) patch(w http.ResponseWriter, r *http.Request) {
 func (s *apiServer) apply(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var body json.RawMessage
-	var wanted metav1.PartialObjectMetadata
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || json.Unmarshal(body, &wanted) != nil ||
-		r.Header.Get("Content-Type") != string(types.MergePatchType) {
-		s.refuse(w, http.StatusBadRequest, metav1.StatusReasonBadRequest, "")
-		return false
-	}
+	body, err := io.ReadAll(r.Body)
 	old := s.rollouts[r.PathValue("namespace")+"/"+r.PathValue("name")]
-	if old == nil || wanted.UID != old.UID || wanted.ResourceVersion != old.ResourceVersion {
-		s.refuse(w, http.StatusConflict, metav1.StatusReasonConflict, r.PathValue("name"))
+	if err != nil || old == nil {
+		s.refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, r.PathValue("name"))
 		return false
 	}
-	// Decoding into what is there merges objects and maps, as a merge patch without deletions does.
-	patched := old.DeepCopy()
-	if err := json.Unmarshal(body, patched); err != nil {
+	patched := &v1alpha1.Rollout{}
+	switch types.PatchType(r.Header.Get("Content-Type")) {
+	case types.MergePatchType:
+		var wanted metav1.PartialObjectMetadata
+		if json.Unmarshal(body, &wanted) != nil || wanted.UID != old.UID || wanted.ResourceVersion != old.ResourceVersion {
+			s.refuse(w, http.StatusConflict, metav1.StatusReasonConflict, r.PathValue("name"))
+			return false
+		}
+		// Decoding into what is there merges objects and maps, as a merge patch without deletions does.
+		patched = old.DeepCopy()
+		err = json.Unmarshal(body, patched)
+	case types.JSONPatchType:
+		err = applyJSONPatch(body, typed(old), patched)
+	default:
+		err = errors.ErrUnsupported
+	}
+	if err != nil {
+		// A JSON patch whose test failed is answered like an object that violates its schema.
 		s.refuse(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, r.PathValue("name"))
 		return false
+	}
+	patched.Generation++
+	if bytes.Equal(patched.Spec.Template.Raw(), old.Spec.Template.Raw()) {
+		patched.Generation = old.Generation
 	}
 	s.store(patched)
 	s.patches++
@@ -248,12 +272,61 @@ func (s *apiServer) apply(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (s *apiServer) listSets(w http.ResponseWriter, _ *http.Request) {
+func applyJSONPatch(body []byte, old, patched any) error {
+	operations, err := jsonpatch.DecodePatch(body)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(old)
+	if err != nil {
+		return err
+	}
+	if text, err = operations.Apply(text); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, patched)
+}
+
+func (s *apiServer) listSets(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := appsv1.ReplicaSetList{Items: s.sets}
-	list.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("ReplicaSetList"))
-	s.answer(w, list)
+	s.selectors = append(s.selectors, r.URL.Query().Get("labelSelector"))
+	s.answer(w, map[string]any{"apiVersion": "apps/v1", "kind": "ReplicaSetList", "items": s.sets})
+}
+
+func (s *apiServer) getDeployment(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	deployment := s.deployments[r.PathValue("name")]
+	if deployment == nil {
+		s.refuse(w, http.StatusNotFound, metav1.StatusReasonNotFound, r.PathValue("name"))
+		return
+	}
+	s.answer(w, deployment)
+}
+
+func (s *apiServer) patchDeployment(w http.ResponseWriter, r *http.Request) {
+	if s.beforePatch != nil {
+		s.beforePatch(s)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	body, err := io.ReadAll(r.Body)
+	patched := map[string]any{}
+	if err != nil || r.Header.Get("Content-Type") != string(types.JSONPatchType) ||
+		applyJSONPatch(body, s.deployments[r.PathValue("name")], &patched) != nil {
+		s.refuse(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, r.PathValue("name"))
+		return
+	}
+	s.storeDeployment(r.PathValue("name"), patched)
+	s.patches++
+	s.answer(w, patched)
+}
+
+func (s *apiServer) storeDeployment(name string, deployment map[string]any) {
+	s.version++
+	deployment["metadata"].(map[string]any)["resourceVersion"] = strconv.Itoa(s.version)
+	s.deployments[name] = deployment
 }
 
 func typed(r *v1alpha1.Rollout) *v1alpha1.Rollout {

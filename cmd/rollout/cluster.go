@@ -24,6 +24,9 @@ import (
 // oneRequest bounds every request that is not a wait.
 const oneRequest = 30 * time.Second
 
+// fieldManager is the name under which the API server remembers what this program wrote.
+const fieldManager = "rollout-cli"
+
 // cluster is where the kubeconfig and the flags lead.
 type cluster struct {
 	config    *rest.Config

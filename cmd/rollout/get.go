@@ -7,8 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 	appsv1 "k8s.io/api/apps/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
 
 	"github.com/rollout-dev/rollout/cmd/rollout/internal/view"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -123,17 +121,17 @@ func (g getter) picture(ctx context.Context, r *v1alpha1.Rollout) view.Picture {
 }
 
 func (c *cluster) replicaSets(ctx context.Context, r *v1alpha1.Rollout) ([]appsv1.ReplicaSet, error) {
-	selector, err := metav1.LabelSelectorAsSelector(&r.Spec.Selector)
+	options, err := ofRollout(r)
 	if err != nil {
-		return nil, fmt.Errorf("read spec.selector: %w", err)
+		return nil, err
 	}
-	apps, err := appsclient.NewForConfig(c.config)
+	apps, err := c.apps()
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", c.config.Host, err)
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, oneRequest)
 	defer cancel()
-	list, err := apps.ReplicaSets(r.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector.String()})
+	list, err := apps.ReplicaSets(r.Namespace).List(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("list ReplicaSets: %w", err)
 	}

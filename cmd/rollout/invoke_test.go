@@ -118,7 +118,7 @@ func stepping() *v1alpha1.Rollout {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "u-1", Generation: 4,
 			CreationTimestamp: metav1.NewTime(noon().Add(-time.Hour))},
 		Spec: v1alpha1.RolloutSpec{
-			Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "checkout"}},
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "checkout"}},
 			Strategy: v1alpha1.Strategy{Canary: &v1alpha1.Canary{Steps: []v1alpha1.Step{
 				{SetWeight: &weight}, {Pause: &v1alpha1.Pause{}}, {SetWeight: &weight},
 			}}},
@@ -126,8 +126,8 @@ func stepping() *v1alpha1.Rollout {
 	}
 	r.Status = v1alpha1.RolloutStatus{
 		ObservedGeneration: 4, Phase: v1alpha1.PhasePaused, Message: "step 2 of 3: waiting for rollout promote at canary weight 25", Step: "1/3",
-		StableRevision: "aaa",
-		Release:        &v1alpha1.Release{Run: 2, Revision: "bbb", Phase: "Stepping", StepIndex: 1},
+		StableRevision: "aaa", FormerRevisions: []string{"old", "mid"},
+		Release: &v1alpha1.Release{Run: 2, Revision: "bbb", Phase: "Stepping", StepIndex: 1},
 		Revisions: []v1alpha1.RevisionStatus{
 			{Hash: "bbb", Number: 2, Role: "canary", Replicas: 1, Ready: 1},
 			{Hash: "aaa", Number: 1, Role: "stable", Replicas: 1, Ready: 1},
@@ -147,5 +147,20 @@ func takenBackRollout() *v1alpha1.Rollout {
 	r := stepping()
 	r.Status.Phase, r.Status.Message = v1alpha1.PhaseDegraded, "revision bbb was taken back"
 	r.Status.Release.Phase, r.Status.Release.CauseMessage = "Aborted", "success-rate was 0.5"
+	return r
+}
+
+func pausedByRequest() *v1alpha1.Rollout {
+	r := stepping()
+	r.Status.Paused = true
+	return r
+}
+
+// blueGreen is a Rollout whose release waits for a person before the switch.
+func blueGreen() *v1alpha1.Rollout {
+	r := stepping()
+	automatic := false
+	r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "checkout", AutoPromotionEnabled: &automatic,
+		PrePromotionAnalysis: &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "smoke-test"}}}}}
 	return r
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/cmd/rollout/internal/view"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -41,11 +41,11 @@ func (p *program) nothingToPromote(r *v1alpha1.Rollout) string {
 	switch {
 	case release == nil:
 		return "nothing to promote: " + noRelease(r)
-	case installing(release):
+	case view.Installing(release):
 		return fmt.Sprintf("nothing to promote: revision %s is the first one, there is nothing to skip", release.Revision)
-	case takenBack(release):
+	case view.TakenBack(release):
 		return fmt.Sprintf("nothing to promote: revision %s %s; %s retry %s starts it again",
-			release.Revision, backWords(release), p.name, r.Name)
+			release.Revision, view.Back(release), p.name, r.Name)
 	default:
 		return ""
 	}
@@ -57,24 +57,4 @@ func noRelease(r *v1alpha1.Rollout) string {
 		return "no release is under way"
 	}
 	return fmt.Sprintf("revision %s is stable", r.Status.StableRevision)
-}
-
-func installing(release *v1alpha1.Release) bool {
-	return rollout.Phase(release.Phase) == rollout.Installing
-}
-
-func takenBack(release *v1alpha1.Release) bool {
-	phase := rollout.Phase(release.Phase)
-	return phase == rollout.Aborting || phase == rollout.Aborted
-}
-
-func backWords(release *v1alpha1.Release) string {
-	words := "was taken back"
-	if rollout.Phase(release.Phase) == rollout.Aborting {
-		words = "is being taken back"
-	}
-	if release.CauseMessage != "" {
-		words += " (" + release.CauseMessage + ")"
-	}
-	return words
 }

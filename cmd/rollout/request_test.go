@@ -30,6 +30,9 @@ func TestRequestIsBoundToWhatThePersonSaw(t *testing.T) {
 		{[]string{"promote", "checkout", "--full"}, stepping(), v1alpha1.VerbPromoteFull},
 		{[]string{"abort", "checkout"}, stepping(), v1alpha1.VerbAbort},
 		{[]string{"retry", "checkout"}, takenBackRollout(), v1alpha1.VerbRetry},
+		{[]string{"pause", "checkout"}, stepping(), v1alpha1.VerbPause},
+		{[]string{"resume", "checkout"}, pausedByRequest(), v1alpha1.VerbResume},
+		{[]string{"restart", "checkout"}, stepping(), v1alpha1.VerbRestart},
 	} {
 		t.Run(string(c.verb), func(t *testing.T) {
 			s := newAPIServer(t)
@@ -39,7 +42,7 @@ func TestRequestIsBoundToWhatThePersonSaw(t *testing.T) {
 			got := invoke(t, s, c.args...)
 			require.Equal(t, result{0, "checkout: " + string(c.verb) + " accepted\n", ""}, got)
 
-			request, err := v1alpha1.ReadRequest(s.stored("shop/checkout").Annotations)
+			request, err := v1alpha1.ReadRequest(s.stored().Annotations)
 			require.NoError(t, err)
 			require.NotEmpty(t, request.ID)
 			require.Equal(t, "bbb", request.Revision)
@@ -85,6 +88,12 @@ func TestRequestThatMakesNoSenseIsNotSent(t *testing.T) {
 	unseen.Status = v1alpha1.RolloutStatus{}
 	aborting := takenBackRollout()
 	aborting.Status.Release.Phase = "Aborting"
+	pausedBySpec := stepping()
+	pausedBySpec.Spec.Paused = true
+	weighing := stepping()
+	weighing.Status.Release.StepIndex = 2
+	weighing.Status.Phase, weighing.Status.Message = v1alpha1.PhaseProgressing, "giving the canary 25%"
+	waitingToSwitch := blueGreen()
 	for name, c := range map[string]struct {
 		rollout *v1alpha1.Rollout
 		verb    string
@@ -102,6 +111,14 @@ func TestRequestThatMakesNoSenseIsNotSent(t *testing.T) {
 		"retry a release under way":    {stepping(), "retry", "nothing to retry: revision bbb is being released"},
 		"abort before it was seen":     {changed, "abort", "can't abort checkout: the controller has not seen the last change yet"},
 		"promote before anything was":  {unseen, "promote", "the controller has not looked at it yet; try again in a moment"},
+		"pause what is paused":         {pausedByRequest(), "pause", "nothing to pause: checkout is paused already, by request: rollout resume checkout ends it"},
+		"pause what the spec pauses":   {pausedBySpec, "pause", "nothing to pause: checkout is paused already, by spec.paused: set it to false"},
+		"resume what the spec pauses":  {pausedBySpec, "resume", `it is the spec that pauses checkout (spec.paused); set it to false where the spec is kept, or with kubectl -n shop patch rollout checkout --type=merge -p '{"spec":{"paused":false}}'`},
+		"resume a step of the plan":    {stepping(), "resume", "nothing to resume: nobody paused checkout, its release is at step 2 of 3, a pause of the plan; rollout promote checkout ends the step"},
+		"resume a blue-green pause":    {waitingToSwitch, "resume", "its release is at step 2 of 2, a pause of the plan; rollout promote checkout ends the step"},
+		"resume what goes on":          {weighing, "resume", "nothing to resume: checkout is not paused (Progressing 1/3: giving the canary 25%)"},
+		"resume what was taken back":   {takenBackRollout(), "resume", "nothing to resume: checkout is not paused (Degraded"},
+		"restart what never served":    {first, "restart", "nothing to restart: no revision of checkout has been stable yet"},
 		"negative wait makes no sense": {stepping(), "promote --wait=-1s", "--wait -1s: it must not be negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,6 +205,34 @@ func TestConflictIsTriedAgainWhileTheReleaseStandsStill(t *testing.T) {
 	require.Equal(t, 1, s.patches)
 }
 
+func TestPauseResumeAndRestartAreNotLostBecauseTheReleaseMovedOn(t *testing.T) {
+	for verb, rollout := range map[string]*v1alpha1.Rollout{"pause": stepping(), "resume": pausedByRequest(), "restart": stepping()} {
+		t.Run(verb, func(t *testing.T) {
+			s := newAPIServer(t)
+			s.put(rollout)
+			tries := 0
+			s.beforePatch = func(s *apiServer) {
+				if tries++; tries < 3 {
+					s.change(func(r *v1alpha1.Rollout) { r.Status.Release.StepIndex++ })
+				}
+			}
+			answering(s, v1alpha1.OutcomeAccepted, "")
+			require.Equal(t, result{0, "checkout: " + verb + " accepted\n", ""}, invoke(t, s, verb, "checkout"))
+			require.Equal(t, 3, tries)
+			require.Equal(t, 1, s.patches)
+		})
+	}
+}
+
+func TestResumeIsSentEvenIfTheSpecPausesAsWell(t *testing.T) {
+	s := newAPIServer(t)
+	r := pausedByRequest()
+	r.Spec.Paused = true
+	s.put(r)
+	answering(s, v1alpha1.OutcomeAccepted, "spec.paused is still true")
+	require.Equal(t, result{0, "checkout: resume accepted, spec.paused is still true\n", ""}, invoke(t, s, "resume", "checkout"))
+}
+
 func TestConflictEndsTheRequestOnceTheReleaseHasMovedOn(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
@@ -229,7 +274,7 @@ func TestRequestIsMadeInTheNameOfWhomThePersonActsAs(t *testing.T) {
 		s := newAPIServer(t)
 		s.put(stepping())
 		require.Zero(t, invoke(t, s, "abort", "checkout", "--wait=0", c.flag).code)
-		request, err := v1alpha1.ReadRequest(s.stored("shop/checkout").Annotations)
+		request, err := v1alpha1.ReadRequest(s.stored().Annotations)
 		require.NoError(t, err)
 		require.Equal(t, c.by, request.By)
 	}

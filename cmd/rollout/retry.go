@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollout-dev/rollout/cmd/rollout/internal/view"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -29,7 +30,7 @@ func (p *program) nothingToRetry(r *v1alpha1.Rollout) string {
 	switch {
 	case release == nil:
 		return "nothing to retry: " + noRelease(r)
-	case !takenBack(release):
+	case !view.TakenBack(release):
 		return fmt.Sprintf("nothing to retry: revision %s is being released; %s get %s shows how far it is",
 			release.Revision, p.name, r.Name)
 	default:

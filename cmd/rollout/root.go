@@ -69,7 +69,7 @@ func pluginName(plugin string) string {
 	return "kubectl " + strings.ReplaceAll(strings.ReplaceAll(plugin, "-", " "), "_", "-")
 }
 
-// command returns the whole tree of commands. A new verb is one more line here and a file of its own.
+// command returns the whole tree of commands.
 func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rollout",
@@ -79,35 +79,56 @@ when the metrics say it is bad.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: p.name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return cmd.Help()
-			}
-			return p.unknownCommand(cmd, args[0])
-		},
-		Args: cobra.ArbitraryArgs,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          p.onlySubcommands,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, cmd.CommandPath())
 	})
 	p.flags.AddFlags(root.PersistentFlags())
 	p.completeFlags(root)
-	root.AddCommand(
-		p.getCommand(), p.listCommand(), p.statusCommand(),
-		p.promoteCommand(), p.abortCommand(), p.retryCommand(),
-		p.versionCommand(),
-	)
-	for _, cmd := range root.Commands() {
-		cmd.Example = strings.ReplaceAll(cmd.Example, "  rollout ", "  "+p.name+" ")
-	}
+	p.addCommands(root)
 	return root
 }
 
-func (p *program) unknownCommand(root *cobra.Command, name string) error {
-	if meant := root.SuggestionsFor(name); len(meant) > 0 {
-		return fmt.Errorf("there is no command %q; did you mean %s %s?", name, p.name, meant[0])
+// addCommands adds the verbs in groups, by what a person is after. Each has a file of its own.
+func (p *program) addCommands(root *cobra.Command) {
+	for _, group := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"look", "See what happens:", []*cobra.Command{p.getCommand(), p.listCommand(), p.statusCommand()}},
+		{"steer", "Steer a release:", []*cobra.Command{p.promoteCommand(), p.abortCommand(), p.retryCommand(), p.pauseCommand(), p.resumeCommand()}},
+		{"change", "Change what runs:", []*cobra.Command{p.setCommand(), p.undoCommand(), p.restartCommand()}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
 	}
-	return fmt.Errorf("there is no command %q; %s --help lists them", name, p.name)
+	root.AddCommand(p.versionCommand())
+	p.nameExamples(root)
+}
+
+// nameExamples makes the examples of all commands call the program as the person does.
+func (p *program) nameExamples(cmd *cobra.Command) {
+	cmd.Example = strings.ReplaceAll(cmd.Example, "  rollout ", "  "+p.name+" ")
+	cmd.Example = strings.ReplaceAll(cmd.Example, "&& rollout ", "&& "+p.name+" ")
+	for _, below := range cmd.Commands() {
+		p.nameExamples(below)
+	}
+}
+
+// onlySubcommands is what a command does that only holds others.
+func (p *program) onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		return fmt.Errorf("there is no command %q; did you mean %s %s?", args[0], cmd.CommandPath(), meant[0])
+	}
+	return fmt.Errorf("there is no command %q; %s --help lists them", args[0], cmd.CommandPath())
 }
 
 // style is how output is set off: with colors on a terminal, unless the user wants none (https://no-color.org).

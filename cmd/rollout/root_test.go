@@ -41,14 +41,45 @@ func TestHelpOfAPluginNamesThePlugin(t *testing.T) {
 	}
 }
 
+func TestExamplesOfAPluginNameThePluginEverywhere(t *testing.T) {
+	for _, command := range [][]string{{"set", "image"}, {"restart"}} {
+		var out bytes.Buffer
+		env := testEnvironment(&out, &out, append(command, "--help")...)
+		env.args[0] = "kubectl-ro"
+		require.Zero(t, run(t.Context(), env))
+		require.Contains(t, out.String(), "  kubectl ro "+strings.Join(command, " ")+" checkout")
+		_, examples, _ := strings.Cut(out.String(), "Examples:")
+		examples, _, _ = strings.Cut(examples, "Flags:")
+		require.NotContains(t, strings.ReplaceAll(examples, "kubectl ro ", ""), "rollout ")
+	}
+}
+
+func TestHelpListsTheVerbsByWhatAPersonIsAfter(t *testing.T) {
+	for _, args := range [][]string{{}, {"--help"}} {
+		help := invoke(t, newAPIServer(t), args...).out
+		var order []int
+		for _, words := range []string{"See what happens:", "  get ", "  list ", "  status ",
+			"Steer a release:", "  abort ", "  pause ", "  promote ", "  resume ", "  retry ", "Change what runs:", "  restart ", "  set ", "  undo "} {
+			order = append(order, strings.Index(help, words))
+		}
+		require.IsNonDecreasing(t, order, help)
+		require.NotContains(t, order, -1, help)
+	}
+	require.Contains(t, invoke(t, newAPIServer(t), "set").out, "Change the images of containers")
+}
+
 func TestWrongUsageSaysInOneLineWhatIsRight(t *testing.T) {
 	s := newAPIServer(t)
 	for want, args := range map[string][]string{
-		"rollout get needs the NAME of a Rollout; rollout list shows them": {"get"},
-		"rollout abort takes one NAME, not 2 (a, b)":                       {"abort", "a", "b"},
-		`there is no command "promot"; did you mean rollout promote?`:      {"promot", "x"},
-		`there is no command "frobnicate"; rollout --help lists them`:      {"frobnicate"},
-		"unknown flag: --forse; rollout abort --help lists the flags":      {"abort", "x", "--forse"},
+		"rollout get needs the NAME of a Rollout; rollout list shows them":  {"get"},
+		"rollout abort takes one NAME, not 2 (a, b)":                        {"abort", "a", "b"},
+		`there is no command "promot"; did you mean rollout promote?`:       {"promot", "x"},
+		`there is no command "frobnicate"; rollout --help lists them`:       {"frobnicate"},
+		`there is no command "img"; rollout set --help lists them`:          {"set", "img"},
+		`there is no command "imag"; did you mean rollout set image?`:       {"set", "imag"},
+		"rollout undo needs the NAME of a Rollout; rollout list shows them": {"undo"},
+		"--wait -1s: it must not be negative; 0 does not wait":              {"undo", "x", "--wait=-1s"},
+		"unknown flag: --forse; rollout abort --help lists the flags":       {"abort", "x", "--forse"},
 	} {
 		require.Equal(t, result{1, "", "error: " + want + "\n"}, invoke(t, s, args...))
 	}
@@ -78,7 +109,8 @@ func TestErrorsOfTheServerSayWhatToDo(t *testing.T) {
 		"unauthorized":    {status(http.StatusUnauthorized, metav1.StatusReasonUnauthorized), []string{"does not accept your credentials"}},
 		"anything else":   {status(http.StatusConflict, metav1.StatusReasonConflict), []string{"the server refused"}},
 	} {
-		for _, command := range [][]string{{"get", "x"}, {"get", "x", "-w"}, {"list"}, {"list", "-w"}, {"status", "x"}, {"abort", "x"}} {
+		for _, command := range [][]string{{"get", "x"}, {"get", "x", "-w"}, {"list"}, {"list", "-w"}, {"status", "x"}, {"abort", "x"},
+			{"undo", "x"}, {"set", "image", "x", "app=y"}} {
 			t.Run(name+" "+strings.Join(command, " "), func(t *testing.T) {
 				s := newAPIServer(t)
 				s.fail = c.fail(s)
@@ -95,7 +127,7 @@ func TestErrorsOfTheServerSayWhatToDo(t *testing.T) {
 }
 
 func TestRolloutThatDoesNotExistIsNamed(t *testing.T) {
-	for _, command := range []string{"get", "status", "promote", "abort", "retry"} {
+	for _, command := range []string{"get", "status", "promote", "abort", "retry", "pause", "resume", "restart", "undo"} {
 		got := invoke(t, newAPIServer(t), command, "x")
 		require.Equal(t, result{1, "", "error: there is no Rollout x in namespace shop; rollout list -A shows all\n"}, got)
 	}
@@ -139,7 +171,7 @@ func complete(t *testing.T, s *apiServer, args ...string) string {
 func TestNamesAreCompleted(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
-	for _, verb := range []string{"get", "status", "promote", "abort", "retry"} {
+	for _, verb := range []string{"get", "status", "promote", "abort", "retry", "pause", "resume", "restart", "undo"} {
 		require.Equal(t, "checkout\tPaused\n:4\n", complete(t, s, verb, ""))
 		require.Equal(t, ":4\n", complete(t, s, verb, "checkout", ""))
 	}

@@ -30,7 +30,7 @@ func replicaSet(owner *v1alpha1.Rollout, hash, image string) appsv1.ReplicaSet {
 func TestGetDrawsTheRolloutWithItsImages(t *testing.T) {
 	s := newAPIServer(t)
 	s.put(stepping())
-	s.sets = []appsv1.ReplicaSet{replicaSet(stepping(), "bbb", "shop/checkout:v2")}
+	s.sets = []any{replicaSet(stepping(), "bbb", "shop/checkout:v2")}
 	for _, name := range []string{"checkout", "rollout/checkout"} {
 		got := invoke(t, s, "get", name)
 		require.Zero(t, got.code, got.errOut)

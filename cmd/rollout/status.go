@@ -21,7 +21,7 @@ func (p *program) statusCommand() *cobra.Command {
 		Long: `Wait until a Rollout has settled for its current spec, printing a line for every change of its state.
 
 Exit codes:
-  0  Healthy: the revision of the spec is stable and serves everything
+  0  Healthy: the revision of the spec is stable and serves everything, and no restart is under way
   2  Paused: the release waits for a person
   3  Degraded: the revision was taken back or can't be released
   4  it has not settled within --timeout
@@ -95,7 +95,9 @@ func progressing(r *v1alpha1.Rollout) bool {
 		return true
 	}
 	switch r.Status.Phase {
-	case v1alpha1.PhaseHealthy, v1alpha1.PhasePaused, v1alpha1.PhaseDegraded:
+	case v1alpha1.PhaseHealthy:
+		return view.Restarting(r)
+	case v1alpha1.PhasePaused, v1alpha1.PhaseDegraded:
 		return false
 	default:
 		return true

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,10 +25,9 @@ import (
 
 // The indexes of the caches.
 const (
-	byNamespace = "namespace"
-	byOwner     = "owner"
-	byService   = "service"
-	byRoute     = "route"
+	byOwner   = "owner"
+	byService = "service"
+	byRoute   = "route"
 )
 
 // Caches are what the engine watches. Everything in them is stripped of what nobody reads.
@@ -52,7 +52,7 @@ type RouteStrips struct {
 func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, strip RouteStrips, namespace string) *Caches {
 	c := &Caches{discovery: routes.Discovery()}
 	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
-		map[string]func(*v1alpha1.Rollout) []string{byNamespace: indexNamespace, byService: indexServices, byRoute: indexRoutes})
+		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byRoute: indexRoutes})
 	c.ReplicaSets = engine.NewStore(engine.ListWatch(kube, managedSets{kube.AppsV1().ReplicaSets(namespace)}), &appsv1.ReplicaSet{}, stripReplicaSet,
 		map[string]func(*appsv1.ReplicaSet) []string{byOwner: indexOwner})
 	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
@@ -117,8 +117,8 @@ func (c *Caches) route(kind string) interface{ SyncedTo(string) bool } {
 
 func (c *Caches) routeWanted(kind string) bool {
 	for _, r := range c.Rollouts.List() {
-		for _, route := range routesOf(r) {
-			if route.Kind == kind {
+		for _, w := range wiringsOf(r) {
+			if slices.ContainsFunc(routesOf(w), func(n traffic.RouteName) bool { return n.Kind == kind }) {
 				return true
 			}
 		}
@@ -126,17 +126,13 @@ func (c *Caches) routeWanted(kind string) bool {
 	return false
 }
 
-// claimants are the Rollouts that name one of the Services that r names, r included.
+// claimants are the Rollouts that have a hand on one of the Services that r has a hand on, r included.
 func (c *Caches) claimants(r *v1alpha1.Rollout) []*v1alpha1.Rollout {
 	var all []*v1alpha1.Rollout
 	for _, service := range indexServices(r) {
 		all = append(all, c.Rollouts.ByIndex(byService, service)...)
 	}
 	return all
-}
-
-func (c *Caches) rolloutsIn(namespace string) []*v1alpha1.Rollout {
-	return c.Rollouts.ByIndex(byNamespace, namespace)
 }
 
 // HTTPRoute answers the router from the cache.
@@ -193,8 +189,6 @@ func managedAnd(selector string) string {
 	return ManagedLabel + "=true," + selector
 }
 
-func indexNamespace(r *v1alpha1.Rollout) []string { return []string{r.Namespace} }
-
 func indexServices(r *v1alpha1.Rollout) []string {
 	var keys []string
 	for _, name := range servicesOf(r) {
@@ -205,21 +199,16 @@ func indexServices(r *v1alpha1.Rollout) []string {
 
 func indexRoutes(r *v1alpha1.Rollout) []string {
 	var keys []string
-	for _, route := range routesOf(r) {
-		keys = append(keys, routeKey(route.Kind, r.Namespace, route.Name))
+	for _, w := range wiringsOf(r) {
+		for _, route := range routesOf(w) {
+			keys = append(keys, routeKey(route.Kind, r.Namespace, route.Name))
+		}
 	}
 	return keys
 }
 
 func routeKey(kind, namespace, name string) string {
 	return strings.Join([]string{kind, namespace, name}, "/")
-}
-
-func routesOf(r *v1alpha1.Rollout) []traffic.RouteName {
-	if r.Spec.Strategy.Canary == nil {
-		return nil
-	}
-	return target(r).Routes
 }
 
 func indexOwner(set *appsv1.ReplicaSet) []string {

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -16,14 +18,14 @@ import (
 func (c *Caches) Connect(queue *engine.Queue) {
 	c.Rollouts.OnChange(func(before, after *v1alpha1.Rollout) {
 		queue.Add(keyOf(either(before, after)))
-		if after == nil {
-			// Those that waited for a Service of the deleted one may go on.
-			c.addAll(queue, before.Namespace)
+		// Those that waited for a Service of this one may go on.
+		for _, service := range letGo(before, after) {
+			c.addIndexed(queue, byService, service)
 		}
 	})
 	c.ReplicaSets.OnChange(func(before, after *appsv1.ReplicaSet) {
 		set := either(before, after)
-		if owner := metav1.GetControllerOf(set); owner != nil && !sameSize(before, after) {
+		if owner := metav1.GetControllerOf(set); owner != nil && !sameSet(before, after) {
 			queue.Add(engine.Key{Namespace: set.Namespace, Name: owner.Name})
 		}
 	})
@@ -41,10 +43,23 @@ func (c *Caches) Connect(queue *engine.Queue) {
 	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
 }
 
-// sameSize says whether a ReplicaSet still has the pods it had, as far as the engine knows.
-func sameSize(before, after *appsv1.ReplicaSet) bool {
+// letGo are the Services, as the cache files them, that a Rollout no longer has a hand on after a change.
+func letGo(before, after *v1alpha1.Rollout) []string {
+	if before == nil {
+		return nil
+	}
+	gone := indexServices(before)
+	if after != nil {
+		kept := indexServices(after)
+		gone = slices.DeleteFunc(gone, func(service string) bool { return slices.Contains(kept, service) })
+	}
+	return gone
+}
+
+// sameSet says whether nothing about a ReplicaSet has changed that the engine reads.
+func sameSet(before, after *appsv1.ReplicaSet) bool {
 	return before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
-		apiequality.Semantic.DeepEqual(before.Spec, after.Spec)
+		apiequality.Semantic.DeepEqual(before.Spec, after.Spec) && apiequality.Semantic.DeepEqual(before.Annotations, after.Annotations)
 }
 
 func connectRoutes[T engine.Object](c *Caches, store *engine.Store[T], queue *engine.Queue, kind string) {
@@ -62,12 +77,6 @@ func isNil[T engine.Object](object T) bool {
 
 func (c *Caches) addIndexed(queue *engine.Queue, index, value string) {
 	for _, r := range c.Rollouts.ByIndex(index, value) {
-		queue.Add(keyOf(r))
-	}
-}
-
-func (c *Caches) addAll(queue *engine.Queue, namespace string) {
-	for _, r := range c.rolloutsIn(namespace) {
 		queue.Add(keyOf(r))
 	}
 }

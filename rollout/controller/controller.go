@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -119,14 +120,14 @@ func (c *Controller) catchUp(w *world) {
 	for _, slice := range w.slices {
 		c.ownWrites.Wrote(w.key, c.Caches.Endpoints, slice.ResourceVersion)
 	}
-	for _, route := range w.observed.Routes.Routes {
+	for _, route := range slices.Concat(w.observed.Routes.Routes, w.wanted.Routes) {
 		c.ownWrites.Wrote(w.key, c.Caches.route(route.Kind), route.ResourceVersion)
 	}
 }
 
 // carryOut executes the plan, writes the status last, and tells people.
 func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) (time.Time, error) {
-	failed := c.execute(ctx, w, plan.Actions)
+	executed, failed := c.execute(ctx, w, plan.Actions)
 	if errors.Is(failed, errExpired) || errors.Is(failed, traffic.ErrChanged) || apierrors.IsConflict(failed) {
 		// Somebody else was faster. What they wrote brings the object back, and this is no error of anybody's.
 		c.Log.Debug("the plan is out of date", zap.Stringer("rollout", w.key), zap.Error(failed))
@@ -144,7 +145,7 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 		}
 		return time.Time{}, fmt.Errorf("write the status of Rollout %s: %w", w.key, err)
 	}
-	c.tell(w, plan, failed)
+	c.tell(w, plan, executed.done, failed)
 	if later.IsZero() {
 		// Otherwise what was measured is not persisted yet, and has to be observed again.
 		c.Measurer.Want(w.key, plan.Measure)
@@ -152,7 +153,10 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 	if failed != nil {
 		return time.Time{}, fmt.Errorf("carry out the plan for Rollout %s: %w", w.key, failed)
 	}
-	if !later.IsZero() {
+	switch {
+	case executed.unfinished:
+		return w.observed.Now, nil
+	case !later.IsZero():
 		return earlier(plan.Wake, later), nil
 	}
 	return plan.Wake, nil

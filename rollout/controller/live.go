@@ -29,8 +29,12 @@ func (l liveReader) rollout(ctx context.Context, key engine.Key) (*v1alpha1.Roll
 }
 
 func (l liveReader) workloads(ctx context.Context, owner *v1alpha1.Rollout) ([]*appsv1.ReplicaSet, error) {
-	// The selector narrows the list to about the Rollout's own; the owner reference decides.
-	selector := metav1.FormatLabelSelector(&owner.Spec.Selector)
+	// The selector narrows the list to about the Rollout's own; the owner reference decides. With workloadRef the spec may have
+	// none, and the status has that of the Deployment.
+	selector := selectorText(owner.Spec.Selector)
+	if selector == "" {
+		selector = owner.Status.Selector
+	}
 	list, err := managedSets{l.c.Kubernetes.AppsV1().ReplicaSets(owner.Namespace)}.List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err

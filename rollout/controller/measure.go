@@ -33,7 +33,7 @@ type Measurer struct {
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
 }
 
-// job is what is measured for one run of one Rollout.
+// job is what is measured for one run of one Rollout, at one step.
 type job struct {
 	measure rollout.Measure
 	timers  map[string]*time.Timer
@@ -75,7 +75,8 @@ func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
 		}
 		return
 	}
-	if old != nil && old.measure.Run != want.Run {
+	if old != nil && (old.measure.Run != want.Run || old.measure.Step != want.Step) {
+		// The same name may stand for another query at another step.
 		m.stop(key)
 		old = nil
 	}
@@ -156,11 +157,11 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	ctx, cancel := context.WithTimeout(j.ctx, m.Timeout)
 	defer cancel()
 	m.mu.Lock()
-	run, since := j.measure.Run, j.measure.Since
+	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	m.mu.Unlock()
 	sample, err := m.Source.Query(ctx, queryAt(metric, at.Sub(since)))
 	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
-	result := analysis.Measurement{Run: run, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
+	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
 	if verdict == analysis.Pass || verdict == analysis.Fail {
 		result.Text = metric.Threshold.Format(value)
 	}

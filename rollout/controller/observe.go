@@ -31,9 +31,14 @@ type world struct {
 	object   *v1alpha1.Rollout
 	observed rollout.Observed
 	sets     map[rollout.Revision]*appsv1.ReplicaSet
-	services map[rollout.Role]*corev1.Service
+	// services are those that exist of the ones that are in force or that the spec names, by name.
+	services map[string]*corev1.Service
 	slices   []*discoveryv1.EndpointSlice
 	target   traffic.Target
+	// wanted are the routes that the spec names, observed for what is wrong with them.
+	wanted traffic.Observation
+	// outfits are what the pods of each role are to carry besides the template.
+	outfits map[rollout.Role]v1alpha1.PodMetadata
 	// read is when reading began, by the clock that Clock is.
 	read time.Time
 	// other says which other Rollout has an older claim on a Service, empty for none.
@@ -48,7 +53,7 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 	if err != nil || object == nil || object.DeletionTimestamp != nil {
 		return nil, err
 	}
-	w := &world{key: key, object: object, services: map[rollout.Role]*corev1.Service{}, read: read}
+	w := &world{key: key, object: object, services: map[string]*corev1.Service{}, read: read}
 	w.observed.Now = now
 	w.observed.Status = readStatus(object.Status)
 	w.observed.Request = readRequest(object.Annotations)
@@ -57,13 +62,17 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 	}
 	w.other = claimedBy(object, c.Caches.claimants(object))
 	resolved := c.resolve(w)
-	w.observed.Spec = resolved.spec
-	w.observed.Problems = resolved.problems
-	if resolved.spec.Routed {
-		if err := c.observeTraffic(ctx, from, w); err != nil {
-			return nil, err
-		}
+	w.observed.Spec, w.observed.Problems, w.outfits = resolved.spec, resolved.problems, resolved.outfits
+	if err := c.observeTraffic(ctx, from, w); err != nil {
+		return nil, err
 	}
+	if err := c.observeWanted(ctx, from, w); err != nil {
+		return nil, err
+	}
+	if err := c.observeRestart(ctx, w); err != nil {
+		return nil, err
+	}
+	w.observed.Problems = append(w.observed.Problems, w.referenceProblems()...)
 	c.checkTemplate(ctx, w)
 	w.observed.Measurements = c.Measurer.Results(key)
 	return w, nil
@@ -78,69 +87,88 @@ func (c *Controller) observeWorkloads(ctx context.Context, from reader, w *world
 	for _, set := range sets {
 		revision := set.Labels[v1alpha1.PodTemplateHashLabel]
 		w.sets[revision] = set
-		w.observed.Workloads = append(w.observed.Workloads, workload(revision, set))
+		w.observed.Workloads = append(w.observed.Workloads, workload(revision, set, w.object.Spec.MinReadySeconds))
 	}
 	return nil
 }
 
-// observeTraffic reads Services, their endpoints and the routes, and what is wrong with them.
-func (c *Controller) observeTraffic(ctx context.Context, from reader, w *world) error {
-	canary := w.object.Spec.Strategy.Canary
-	for role, name := range map[rollout.Role]string{rollout.StableRole: canary.StableService, rollout.CanaryRole: canary.CanaryService} {
-		backend, err := c.observeBackend(ctx, from, w, role, name)
-		if err != nil {
-			return err
-		}
-		if role == rollout.StableRole {
-			w.observed.Stable = backend
-		} else {
-			w.observed.Canary = backend
-		}
+// observeTraffic reads what carries the traffic: Services, their endpoints and routes. It is what is in force that counts; the
+// spec may name something else by now.
+func (c *Controller) observeTraffic(ctx context.Context, from reader, w *world) (err error) {
+	wiring := w.inForce()
+	w.target = target(w.key.Namespace, wiring, w.observed.Status.Swapped)
+	if w.observed.Stable, err = c.observeBackend(ctx, from, w, w.target.Pair.Stable); err != nil {
+		return err
 	}
-	w.target = target(w.object)
-	routes, err := c.Router.Observe(ctx, w.target, from.isLive())
-	if err != nil {
-		return fmt.Errorf("read routes: %w", err)
+	if w.observed.Canary, err = c.observeBackend(ctx, from, w, w.target.Pair.Canary); err != nil {
+		return err
 	}
-	w.observed.Routes = routes
-	w.observed.Problems = append(w.observed.Problems, w.trafficProblems()...)
-	return nil
+	if wiring.Mode != rollout.ByRoutes {
+		return nil
+	}
+	w.observed.Routes, err = c.observeRoutes(ctx, from, w.target)
+	return err
 }
 
-func (c *Controller) observeBackend(ctx context.Context, from reader, w *world, role rollout.Role, name string) (rollout.Backend, error) {
-	key := engine.Key{Namespace: w.key.Namespace, Name: name}
-	backend := rollout.Backend{Name: name, Missing: true}
-	service, err := from.service(ctx, key)
-	if err != nil {
-		return backend, fmt.Errorf("read Service %s: %w", key, err)
-	}
-	if service == nil {
+func (c *Controller) observeBackend(ctx context.Context, from reader, w *world, name string) (rollout.Backend, error) {
+	backend := rollout.Backend{Name: name}
+	if name == "" {
 		return backend, nil
 	}
+	service, err := c.readService(ctx, from, w, name)
+	if err != nil || service == nil {
+		backend.Missing = true
+		return backend, err
+	}
+	key := engine.Key{Namespace: w.key.Namespace, Name: name}
 	slices, err := from.endpoints(ctx, key)
 	if err != nil {
 		return backend, fmt.Errorf("list EndpointSlices of Service %s: %w", key, err)
 	}
-	w.services[role] = service
 	w.slices = append(w.slices, slices...)
-	backend.Missing = false
 	backend.Revision = service.Spec.Selector[v1alpha1.PodTemplateHashLabel]
 	backend.Endpoints = readyEndpoints(slices, w.sets)
 	return backend, nil
 }
 
-// target names the pair of backends and the routes.
-func target(r *v1alpha1.Rollout) traffic.Target {
-	canary := r.Spec.Strategy.Canary
-	t := traffic.Target{
-		Namespace: r.Namespace,
-		Pair:      traffic.Pair{Stable: canary.StableService, Canary: canary.CanaryService},
+// readService reads a Service once; it is nil if there is none.
+func (c *Controller) readService(ctx context.Context, from reader, w *world, name string) (*corev1.Service, error) {
+	if known := w.services[name]; known != nil {
+		return known, nil
 	}
-	if canary.TrafficRouting == nil || canary.TrafficRouting.GatewayAPI == nil {
-		return t
+	key := engine.Key{Namespace: w.key.Namespace, Name: name}
+	service, err := from.service(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("read Service %s: %w", key, err)
 	}
-	for _, route := range canary.TrafficRouting.GatewayAPI.Routes {
-		t.Routes = append(t.Routes, traffic.RouteName{Kind: route.Kind, Name: route.Name})
+	if service != nil {
+		w.services[name] = service
 	}
-	return t
+	return service, nil
+}
+
+func (c *Controller) observeRoutes(ctx context.Context, from reader, t traffic.Target) (traffic.Observation, error) {
+	routes, err := c.Router.Observe(ctx, t, from.isLive())
+	if err != nil {
+		return routes, fmt.Errorf("read routes: %w", err)
+	}
+	return routes, nil
+}
+
+// observeWanted reads what the spec names and is not in force: nothing is given up for it as long as it is missing or unfit.
+func (c *Controller) observeWanted(ctx context.Context, from reader, w *world) (err error) {
+	wanted := w.observed.Spec.Wiring
+	if wanted == w.inForce() {
+		w.wanted = w.observed.Routes
+		return nil
+	}
+	for _, ref := range references(w.object.Spec.Strategy) {
+		if _, err := c.readService(ctx, from, w, ref.service); err != nil {
+			return err
+		}
+	}
+	if wanted.Mode == rollout.ByRoutes {
+		w.wanted, err = c.observeRoutes(ctx, from, target(w.key.Namespace, wanted, false))
+	}
+	return err
 }

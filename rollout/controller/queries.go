@@ -16,6 +16,9 @@ const (
 	defaultQuantile = "0.99"
 )
 
+// successRate is the built-in metric that counts failed requests.
+const successRate = "success-rate"
+
 // windowVariable stays in a resolved query: its value depends on when the query is asked.
 const windowVariable = "window"
 
@@ -58,10 +61,6 @@ func (q Queries) Resolve(m v1alpha1.Metric, variables map[string]string) (analys
 	}
 	if q.Missing() {
 		return out, nil
-	}
-	if variables["service"] == "" {
-		return out, fmt.Errorf("the built-in metric needs trafficRouting, which tells the requests of the canary apart; " +
-			"without it give the metric a query of its own")
 	}
 	quantile := m.Quantile
 	if quantile == "" {

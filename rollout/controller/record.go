@@ -57,13 +57,17 @@ func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Pla
 }
 
 // substance is a status without what no decision and no program depends on: words, counts of pods, measurements that
-// changed nothing, and a deadline that the next pass sets again.
+// changed nothing, and what the next pass sets again: a deadline, and how far a restart is. An autoscaler reads
+// servingReplicas.
 func substance(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	out := *s.DeepCopy()
 	out.Message, out.Revisions = "", nil
 	out.Replicas, out.UpdatedReplicas, out.ReadyReplicas, out.AvailableReplicas = 0, 0, 0, 0
 	if r := out.Release; r != nil {
 		r.Metrics, r.Deadline, r.ReadyHighWater = nil, nil, 0
+	}
+	if r := out.Restart; r != nil {
+		r.Left, r.ProgressAt = 0, nil
 	}
 	for i := range out.Conditions {
 		if out.Conditions[i].Type != v1alpha1.ConditionStalled {
@@ -128,13 +132,15 @@ func status(is bool) metav1.ConditionStatus {
 	return metav1.ConditionFalse
 }
 
-// tell makes events and log lines of what happened. It runs after the status was written, so that nothing is told twice.
-func (c *Controller) tell(w *world, plan rollout.Plan, failed error) {
+// tell makes events and log lines of what happened; done are the actions that changed something. It runs after the status was
+// written, so that nothing is told twice.
+func (c *Controller) tell(w *world, plan rollout.Plan, done []rollout.Action, failed error) {
 	log := c.Log.With(zap.Stringer("rollout", w.key))
-	for _, action := range plan.Actions {
-		if failed == nil {
-			log.Info(action.String())
-		}
+	if failed != nil {
+		done = nil
+	}
+	for _, action := range done {
+		log.Info(action.String())
 	}
 	for _, event := range plan.Events {
 		kind := corev1.EventTypeNormal
@@ -145,21 +151,27 @@ func (c *Controller) tell(w *world, plan rollout.Plan, failed error) {
 		c.Events.Event(w.object, kind, event.Reason, event.Message)
 	}
 	c.tellStalled(w, plan, failed)
-	if failed == nil {
-		c.tellActions(w, plan.Actions)
-	}
+	c.tellActions(w, done)
 }
 
-// tellActions makes an event of every change that people look for: the share of the traffic, and new revisions.
+// tellActions makes an event of every change that people look for: where the traffic goes, new revisions, and pods that are
+// replaced.
 func (c *Controller) tellActions(w *world, actions []rollout.Action) {
+	tell := func(reason, format string, args ...any) {
+		c.Events.Eventf(w.object, corev1.EventTypeNormal, reason, format, args...)
+	}
 	for _, action := range actions {
 		switch a := action.(type) {
 		case rollout.CreateWorkload:
-			c.Events.Eventf(w.object, corev1.EventTypeNormal, "RevisionCreated", "revision %s is number %d", a.Revision, a.Number)
+			tell("RevisionCreated", "revision %s is number %d", a.Revision, a.Number)
 		case rollout.Shift:
-			c.Events.Eventf(w.object, corev1.EventTypeNormal, "WeightChanged", "canary weight is %d: %s", a.Percent, a.Why)
+			tell("WeightChanged", "canary weight is %d: %s", a.Percent, a.Why)
 		case rollout.Point:
-			c.Events.Eventf(w.object, corev1.EventTypeNormal, "ServicePointed", "the %s Service reaches revision %s: %s", a.Backend, a.Revision, a.Why)
+			tell("ServicePointed", "the %s Service %q reaches revision %s: %s", w.backendName(a.Backend), w.backend(a.Backend), a.Revision, a.Why)
+		case rollout.Widen:
+			tell("ServiceReleased", "Service %q reaches the pods of every revision, as before the Rollout had it: %s", w.backend(a.Backend), a.Why)
+		case rollout.Evict:
+			tell("PodsEvicted", "up to %d pods of revision %s are replaced: %s", a.Pods, a.Revision, a.Why)
 		}
 	}
 }

@@ -15,11 +15,12 @@ func TestWordsAndCountsAreNoSubstanceAndEverythingThatADecisionReadsIs(t *testin
 	base := newStatus(&world{object: exampleRollout(exampleTemplate)}, rollout.Plan{Status: fullStatus()})
 	base.Conditions = conditions(rollout.Report{State: rollout.Progressing, Reason: "Releasing", Message: "step 1"}, nil)
 	for name, talk := range map[string]func(*v1alpha1.RolloutStatus){
-		"message":           func(s *v1alpha1.RolloutStatus) { s.Message = "other" },
-		"ready pods":        func(s *v1alpha1.RolloutStatus) { s.ReadyReplicas = 9 },
-		"a passing metric":  func(s *v1alpha1.RolloutStatus) { s.Release.Metrics[0].Passes++ },
-		"words of Ready":    func(s *v1alpha1.RolloutStatus) { s.Conditions[0].Message = "other" },
-		"the next deadline": func(s *v1alpha1.RolloutStatus) { s.Release.Deadline = nil },
+		"message":              func(s *v1alpha1.RolloutStatus) { s.Message = "other" },
+		"ready pods":           func(s *v1alpha1.RolloutStatus) { s.ReadyReplicas = 9 },
+		"a passing metric":     func(s *v1alpha1.RolloutStatus) { s.Release.Metrics[0].Passes++ },
+		"words of Ready":       func(s *v1alpha1.RolloutStatus) { s.Conditions[0].Message = "other" },
+		"how far a restart is": func(s *v1alpha1.RolloutStatus) { s.Restart.Left, s.Restart.ProgressAt = 1, nil },
+		"the next deadline":    func(s *v1alpha1.RolloutStatus) { s.Release.Deadline = nil },
 	} {
 		changed := *base.DeepCopy()
 		talk(&changed)
@@ -35,6 +36,15 @@ func TestWordsAndCountsAreNoSubstanceAndEverythingThatADecisionReadsIs(t *testin
 		"capacity":        func(s *v1alpha1.RolloutStatus) { s.Release.CapacityAt = &later },
 		"an answer":       func(s *v1alpha1.RolloutStatus) { s.LastRequest.ID = "x" },
 		"the generation":  func(s *v1alpha1.RolloutStatus) { s.ObservedGeneration++ },
+		"the wiring":      func(s *v1alpha1.RolloutStatus) { s.Traffic.Wiring = nil },
+		"a swap":          func(s *v1alpha1.RolloutStatus) { s.Traffic.Swapped = false },
+		"a pause":         func(s *v1alpha1.RolloutStatus) { s.Paused = false },
+		"an undo":         func(s *v1alpha1.RolloutStatus) { s.UndoTo = "" },
+		"who served":      func(s *v1alpha1.RolloutStatus) { s.FormerRevisions = nil },
+		"a restart":       func(s *v1alpha1.RolloutStatus) { s.Restart.Done = false },
+		"old pods":        func(s *v1alpha1.RolloutStatus) { s.Restart.Until = nil },
+		"for autoscalers": func(s *v1alpha1.RolloutStatus) { s.ServingReplicas = 9 },
+		"stable's pods":   func(s *v1alpha1.RolloutStatus) { s.Release.StableEndpointsAt = &later },
 		"Ready":           func(s *v1alpha1.RolloutStatus) { s.Conditions[0].Status = metav1.ConditionTrue },
 		"what is stalled": func(s *v1alpha1.RolloutStatus) { s.Conditions[2].Message = "other" },
 	} {

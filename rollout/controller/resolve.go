@@ -2,7 +2,6 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
-	"github.com/rollout-dev/rollout/traffic"
 )
 
 // The defaults of the spec. They are applied here and not by the schema, so that what the user wrote stays what is stored.
@@ -23,25 +21,20 @@ const (
 	defaultSettle              = 3
 	defaultDrain               = 10
 	defaultSurge               = "25%"
+	defaultMinPods             = 1
 )
 
-// The reasons of problems, as they appear in conditions and events.
+// The delays before the pods of the revision before go. After a switch of a Service going back has to be one switch too; where
+// a route splits, it is one shift only as long as nobody has handed the Services over.
 const (
-	reasonInvalidTemplate  = "InvalidTemplate"
-	reasonInvalidSelector  = "InvalidSelector"
-	reasonInvalidStrategy  = "InvalidStrategy"
-	reasonInvalidMetric    = "InvalidMetric"
-	reasonServiceClaimed   = "ServiceClaimed"
-	reasonMissingService   = "MissingService"
-	reasonSelectorMismatch = "SelectorMismatch"
-	reasonUnfitRoute       = "UnfitRoute"
-	reasonMissingRoute     = "MissingRoute"
-	reasonNoMetricSource   = "NoMetricSource"
+	defaultCanaryScaleDownDelay    = 0
+	defaultBlueGreenScaleDownDelay = 30
 )
 
 // resolved is the spec with defaults applied, and what is wrong with it.
 type resolved struct {
 	spec     rollout.Spec
+	outfits  map[rollout.Role]v1alpha1.PodMetadata
 	problems []rollout.Problem
 }
 
@@ -52,78 +45,144 @@ func (r *resolved) problem(reason, format string, args ...any) {
 // resolve turns the user's spec into the domain's. What can't be understood becomes a problem, and the rest still works:
 // a template that makes no sense must not keep anybody from aborting.
 func (c *Controller) resolve(w *world) resolved {
-	object := w.object
-	var r resolved
+	spec, source := w.object.Spec, w.template()
+	r := resolved{outfits: map[rollout.Role]v1alpha1.PodMetadata{}}
 	r.spec = rollout.Spec{
-		Generation:       object.Generation,
-		Replicas:         int(orDefault(object.Spec.Replicas, defaultReplicas)),
-		Paused:           object.Spec.Paused,
-		ProgressDeadline: seconds(object.Spec.ProgressDeadlineSeconds, defaultProgressDeadline),
-		HistoryLimit:     int(orDefault(object.Spec.RevisionHistoryLimit, defaultHistoryLimit)),
+		Generation:          w.object.Generation,
+		Replicas:            int(orDefault(spec.Replicas, source.replicas)),
+		Paused:              spec.Paused,
+		ProgressDeadline:    seconds(spec.ProgressDeadlineSeconds, defaultProgressDeadline),
+		HistoryLimit:        int(orDefault(spec.RevisionHistoryLimit, defaultHistoryLimit)),
+		AbortScaleDownDelay: seconds(nil, defaultAbortScaleDownDelay),
+		MinPods:             defaultMinPods,
+		Wiring:              wiringOf(spec.Strategy),
 	}
-	r.resolveTemplate(object)
-	canary := object.Spec.Strategy.Canary
-	if canary == nil {
-		r.problem(reasonInvalidStrategy, "spec.strategy holds no strategy this version knows; set spec.strategy.canary")
-		return r
+	if spec.RollbackWindow != nil {
+		r.spec.RollbackWindow = int(spec.RollbackWindow.Revisions)
 	}
-	r.resolveCanary(canary)
+	if spec.RestartAt != nil {
+		r.spec.RestartAt = spec.RestartAt.Time
+	}
+	r.resolveTemplate(source)
+	r.resolveOutfits(spec.Strategy, source)
+	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring.Mode)
 	if w.other != "" {
 		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share a Service: give this one Services of its own", w.other)
 	}
-	r.resolveMetrics(c.Queries, w)
+	r.resolveAnalysis(c.Queries, w)
 	return r
 }
 
-func (r *resolved) resolveTemplate(object *v1alpha1.Rollout) {
-	hash, err := rollout.Hash(object.Spec.Template.Raw())
+func (r *resolved) resolveTemplate(source template) {
+	hash, err := rollout.Hash(source.raw)
 	if err != nil {
-		r.problem(reasonInvalidTemplate, "spec.template can't be read: %v; correct it and apply again", err)
+		r.problem(reasonInvalidTemplate, "%s can't be read: %v; correct it and apply again", source.field, err)
 		return
 	}
-	template, err := object.Spec.Template.Parse()
+	template, err := source.parse()
 	if err != nil {
-		r.problem(reasonInvalidTemplate, "spec.template is not a pod template: %v; correct the field and apply again", err)
+		r.problem(reasonInvalidTemplate, "%s is not a pod template: %v; correct the field and apply again", source.field, err)
 		return
 	}
 	r.spec.Target = hash
-	selector, err := metav1.LabelSelectorAsSelector(&object.Spec.Selector)
+	selector, err := metav1.LabelSelectorAsSelector(source.selector)
 	switch {
 	case err != nil:
 		r.problem(reasonInvalidSelector, "spec.selector can't be read: %v", err)
 	case !selector.Matches(labels.Set(template.Labels)):
-		r.problem(reasonInvalidSelector, "spec.selector (%s) doesn't match spec.template.metadata.labels (%s); make the labels match",
-			selector, labels.Set(template.Labels))
+		r.problem(reasonInvalidSelector, "spec.selector (%s) doesn't match %s.metadata.labels (%s); make the labels match",
+			selector, source.field, labels.Set(template.Labels))
 	}
 	if _, there := template.Labels[v1alpha1.PodTemplateHashLabel]; there {
-		r.problem(reasonInvalidTemplate, "spec.template.metadata.labels sets %s, which the engine sets itself; remove it",
-			v1alpha1.PodTemplateHashLabel)
+		r.problem(reasonInvalidTemplate, "%s.metadata.labels sets %s, which the engine sets itself; remove it",
+			source.field, v1alpha1.PodTemplateHashLabel)
+	}
+}
+
+// resolveStrategy reads how to release. inForce is what carries the traffic until the strategy can take over.
+func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
+	if inForce == rollout.ByRoutes || inForce == rollout.BySelector {
+		r.spec.Settle, r.spec.Drain = seconds(nil, defaultSettle), seconds(nil, defaultDrain)
+	}
+	switch {
+	case r.spec.Wiring.Mode == "":
+		r.problem(reasonInvalidStrategy, "spec.strategy holds no strategy this version knows; "+
+			"set either spec.strategy.canary, with trafficRouting.gatewayAPI or without trafficRouting, or spec.strategy.blueGreen")
+	case s.Canary != nil:
+		r.resolveCanary(s.Canary)
+	default:
+		r.resolveBlueGreen(s.BlueGreen)
+	}
+	if r.spec.MaxSurge == 0 && r.spec.MaxUnavailable == 0 {
+		// Percentages of few replicas round down to nothing; without either nothing could ever be replaced.
+		r.spec.MaxSurge = 1
 	}
 }
 
 func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 	s := &r.spec
 	s.AbortScaleDownDelay = seconds(canary.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
-	s.MaxSurge = r.pods("maxSurge", canary.MaxSurge, true)
-	s.MaxUnavailable = r.pods("maxUnavailable", canary.MaxUnavailable, false)
-	if s.MaxSurge == 0 && s.MaxUnavailable == 0 {
-		// Percentages of few replicas round down to nothing; without either nothing could ever be replaced.
-		s.MaxSurge = 1
-	}
+	s.ScaleDownDelay = seconds(canary.ScaleDownDelaySeconds, defaultCanaryScaleDownDelay)
+	s.MaxSurge = r.pods("canary.maxSurge", canary.MaxSurge, true)
+	s.MaxUnavailable = r.pods("canary.maxUnavailable", canary.MaxUnavailable, false)
+	s.DynamicStable = canary.DynamicStableScale
+	s.MinPods = int(orDefault(canary.MinPodsPerReplicaSet, defaultMinPods))
 	if routing := canary.TrafficRouting; routing != nil {
-		s.Routed = true
 		s.Settle = seconds(routing.SettleSeconds, defaultSettle)
 		s.Drain = seconds(routing.DrainSeconds, defaultDrain)
 	}
-	for _, step := range canary.Steps {
-		switch {
-		case step.SetWeight != nil:
-			s.Steps = append(s.Steps, rollout.Step{Kind: rollout.SetWeight, Weight: int(*step.SetWeight)})
-		case step.Pause != nil && step.Pause.Duration != nil:
-			s.Steps = append(s.Steps, rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)})
-		default:
-			s.Steps = append(s.Steps, rollout.Step{Kind: rollout.Pause})
-		}
+	for i, step := range canary.Steps {
+		s.Steps = append(s.Steps, r.step(i, step))
+	}
+}
+
+func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
+	switch {
+	case step.SetWeight != nil:
+		return rollout.Step{Kind: rollout.SetWeight, Weight: int(*step.SetWeight)}
+	case step.SetCanaryScale != nil:
+		return rollout.Step{Kind: rollout.SetScale, Pods: r.canaryScale(index, step.SetCanaryScale)}
+	case step.Pause != nil && step.Pause.Duration != nil:
+		return rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)}
+	}
+	return rollout.Step{Kind: rollout.Pause}
+}
+
+// asManyAsNeeded is the number of pods of a setCanaryScale that leaves it to the weight.
+const asManyAsNeeded = -1
+
+func (r *resolved) canaryScale(index int, scale *v1alpha1.CanaryScale) int {
+	switch {
+	case scale.Replicas != nil:
+		return int(*scale.Replicas)
+	case scale.Weight != nil:
+		return (int(*scale.Weight)*r.spec.Replicas + 99) / 100
+	case scale.MatchTrafficWeight != nil && !*scale.MatchTrafficWeight:
+		r.problem(reasonInvalidStrategy, "spec.strategy.canary.steps[%d].setCanaryScale.matchTrafficWeight is false, which says nothing; "+
+			"set it to true, or give replicas or weight instead", index)
+	}
+	return asManyAsNeeded
+}
+
+// resolveBlueGreen makes steps of what is to happen before the switch. Without any the release goes straight to the promotion,
+// which waits for the pods.
+func (r *resolved) resolveBlueGreen(b *v1alpha1.BlueGreen) {
+	s := &r.spec
+	s.AbortScaleDownDelay = seconds(b.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
+	s.ScaleDownDelay = seconds(b.ScaleDownDelaySeconds, defaultBlueGreenScaleDownDelay)
+	s.MaxSurge = r.pods("blueGreen.maxSurge", b.MaxSurge, true)
+	s.MaxUnavailable = r.pods("blueGreen.maxUnavailable", b.MaxUnavailable, false)
+	s.PreviewReplicas = int(orDefault(b.PreviewReplicaCount, 0))
+	s.Settle = seconds(b.SettleSeconds, defaultSettle)
+	s.Drain = seconds(b.DrainSeconds, defaultDrain)
+	if b.PrePromotionAnalysis != nil {
+		s.Steps = append(s.Steps, rollout.Step{Kind: rollout.Judge})
+	}
+	switch {
+	case b.AutoPromotionEnabled != nil && !*b.AutoPromotionEnabled:
+		s.Steps = append(s.Steps, rollout.Step{Kind: rollout.Pause})
+	case b.AutoPromotionSeconds > 0:
+		s.Steps = append(s.Steps, rollout.Step{Kind: rollout.Pause, Duration: time.Duration(b.AutoPromotionSeconds) * time.Second})
 	}
 }
 
@@ -135,59 +194,10 @@ func (r *resolved) pods(field string, value *intstr.IntOrString, roundUp bool) i
 	}
 	n, err := intstr.GetScaledValueFromIntOrPercent(value, r.spec.Replicas, roundUp)
 	if err != nil || n < 0 {
-		r.problem(reasonInvalidStrategy, "spec.strategy.canary.%s is %q; use a number of pods or a percentage such as 25%%", field, value.String())
+		r.problem(reasonInvalidStrategy, "spec.strategy.%s is %q; use a number of pods or a percentage such as 25%%", field, value.String())
 		return 0
 	}
 	return n
-}
-
-func (r *resolved) resolveMetrics(queries Queries, w *world) {
-	canary := w.object.Spec.Strategy.Canary
-	if canary.Analysis == nil {
-		return
-	}
-	if queries.Missing() {
-		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoMetricSource, Reference: true,
-			Message: "spec.strategy.canary.analysis needs Prometheus, and the engine was started without its address; " +
-				"start the controller with --prometheus-address"})
-	}
-	for i, metric := range canary.Analysis.Metrics {
-		if metric.Query == "" && metric.Name == "success-rate" && onlyGRPC(w.object) {
-			// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
-			r.problem(reasonInvalidMetric, "spec.strategy.canary.analysis.metrics[%d] (%s): the gateway can't tell failed gRPC calls "+
-				"from successful ones; give the metric a query over the application's own metrics", i, metric.Name)
-			continue
-		}
-		resolvedMetric, err := queries.Resolve(metric, queryVariables(w, r.spec.Target))
-		if err != nil {
-			r.problem(reasonInvalidMetric, "spec.strategy.canary.analysis.metrics[%d] (%s): %v", i, metric.Name, err)
-			continue
-		}
-		r.spec.Metrics = append(r.spec.Metrics, resolvedMetric)
-	}
-}
-
-// onlyGRPC says whether all routes are GRPCRoutes.
-func onlyGRPC(r *v1alpha1.Rollout) bool {
-	routes := target(r).Routes
-	return len(routes) > 0 && !slices.ContainsFunc(routes, func(n traffic.RouteName) bool { return n.Kind != "GRPCRoute" })
-}
-
-// queryVariables are the values of the variables in queries. They are those of the release under way, if there is one.
-func queryVariables(w *world, target rollout.Revision) map[string]string {
-	canary := w.object.Spec.Strategy.Canary
-	revision := target
-	if release := w.observed.Status.Release; release != nil {
-		revision = release.Revision
-	}
-	return map[string]string{
-		"namespace":      w.object.Namespace,
-		"name":           w.object.Name,
-		"revision":       revision,
-		"stableRevision": w.observed.Status.Stable,
-		"service":        canary.CanaryService,
-		"stableService":  canary.StableService,
-	}
 }
 
 func orDefault(value *int32, otherwise int32) int32 {

@@ -6,19 +6,23 @@ import (
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
+// withQueries is a Controller that has somebody to ask. The query of a built-in metric is the Service it is about.
+func withQueries() *Controller {
+	return &Controller{Options: Options{Queries: Queries{Builtin: func(b Built) (string, error) { return b.Service, nil }}}}
+}
+
 func resolveExample(t *testing.T, change func(*v1alpha1.Rollout)) resolved {
 	t.Helper()
 	r := exampleRollout(exampleTemplate)
 	change(r)
-	c := &Controller{Options: Options{Queries: Queries{Builtin: func(Built) (string, error) { return "up", nil }}}}
-	return c.resolve(&world{object: r})
+	return withQueries().resolve(&world{object: r, observed: rollout.Observed{Status: readStatus(r.Status)}})
 }
 
 func TestDefaultsAreThoseOfADeployment(t *testing.T) {
@@ -77,10 +81,68 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 		},
 		"no strategy": {
 			func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary = nil },
-			reasonInvalidStrategy, []string{"spec.strategy"},
+			reasonInvalidStrategy, []string{"spec.strategy", "blueGreen"},
+		},
+		"two strategies": {
+			func(r *v1alpha1.Rollout) { r.Spec.Strategy.BlueGreen = &v1alpha1.BlueGreen{ActiveService: "a"} },
+			reasonInvalidStrategy, []string{"spec.strategy", "either"},
+		},
+		"a setCanaryScale that says nothing": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: ptr.To(false)}}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.steps[0].setCanaryScale.matchTrafficWeight", "set it to true"},
+		},
+		"a maxSurge of blue-green that is none": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", MaxSurge: ptr.To(intstr.FromString("much"))}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.blueGreen.maxSurge", `"much"`},
+		},
+		"a built-in metric before the switch": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", PreviewService: "p", PrePromotionAnalysis: builtIn()}}
+			},
+			reasonInvalidMetric, []string{"spec.strategy.blueGreen.prePromotionAnalysis.metrics[0] (latency)", "query of its own"},
+		},
+		"a built-in metric after the switch": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", PostPromotionAnalysis: builtIn()}}
+			},
+			reasonInvalidMetric, []string{"spec.strategy.blueGreen.postPromotionAnalysis.metrics[0] (latency)", "query of its own"},
+		},
+		"a built-in metric without routes": {
+			func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = builtIn() },
+			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "trafficRouting"},
+		},
+		"a query that asks about a preview that there is not": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", PrePromotionAnalysis: asking(`x{s="{{service}}"}`)}}
+			},
+			reasonInvalidMetric, []string{"{{service}}", "{{stableService}}"},
+		},
+		"a label that the template has too": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.CanaryMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"app": "checkout"}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.canaryMetadata.labels sets app", "spec.template.metadata.labels sets too"},
+		},
+		"a label that no pod can have": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a",
+					ActiveMetadata: &v1alpha1.PodMetadata{Labels: map[string]string{"role": "in charge"}}}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.blueGreen.activeMetadata.labels", `"in charge"`},
+		},
+		"an annotation that no pod can have": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.StableMetadata = &v1alpha1.PodMetadata{Annotations: map[string]string{"a b": "c"}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.stableMetadata.annotations", "a b"},
 		},
 		"a threshold that is no number": {
 			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary = routed("stable", "canary")
 				r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "success-rate", Threshold: v1alpha1.Threshold{Min: "much"}}}}
 			},
 			reasonInvalidMetric, []string{"analysis.metrics[0] (success-rate)", `"much"`},
@@ -106,20 +168,6 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 	}
 }
 
-func TestTheOlderOfTwoRolloutsKeepsTheService(t *testing.T) {
-	routed := func(name string, age int, stable, canary string) *v1alpha1.Rollout {
-		r := exampleRollout(exampleTemplate)
-		r.Name, r.UID = name, types.UID(name)
-		r.CreationTimestamp = metav1.NewTime(time.Unix(int64(1000-age), 0))
-		r.Spec.Strategy.Canary = &v1alpha1.Canary{StableService: stable, CanaryService: canary, TrafficRouting: &v1alpha1.TrafficRouting{}}
-		return r
-	}
-	old, young := routed("old", 10, "a", "b"), routed("young", 5, "c", "a")
-	all := []*v1alpha1.Rollout{old, young}
-	require.Empty(t, claimedBy(old, all))
-	require.Equal(t, `spec.strategy.canary.canaryService: Service "a" belongs to Rollout "old" (its stableService)`, claimedBy(young, all))
-}
-
 func TestAReferenceProblemIsToldFromABrokenSpec(t *testing.T) {
 	c := &Controller{}
 	r := exampleRollout(exampleTemplate)
@@ -129,4 +177,145 @@ func TestAReferenceProblemIsToldFromABrokenSpec(t *testing.T) {
 	require.True(t, problems[0].Reference)
 	require.Contains(t, problems[0].Message, "--prometheus-address")
 	require.False(t, hasFatal([]rollout.Problem{problems[0]}))
+}
+
+func builtIn() *v1alpha1.Analysis {
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "latency", Threshold: v1alpha1.Threshold{Max: "1s"}}}}
+}
+
+func asking(query string) *v1alpha1.Analysis {
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "conversion", Query: query, Threshold: v1alpha1.Threshold{Min: "1"}}}}
+}
+
+func TestBlueGreenJudgesThePreviewAndThenPausesAsTheUserSays(t *testing.T) {
+	pre, queried := asking("x"), rollout.Step{Kind: rollout.Judge}
+	for name, c := range map[string]struct {
+		blueGreen v1alpha1.BlueGreen
+		steps     []rollout.Step
+	}{
+		"nothing before the switch": {v1alpha1.BlueGreen{}, nil},
+		"promotion by a person":     {v1alpha1.BlueGreen{AutoPromotionEnabled: ptr.To(false)}, []rollout.Step{{Kind: rollout.Pause}}},
+		"promotion after a minute":  {v1alpha1.BlueGreen{AutoPromotionSeconds: 60, AutoPromotionEnabled: ptr.To(true)}, []rollout.Step{{Kind: rollout.Pause, Duration: time.Minute}}},
+		"analysis":                  {v1alpha1.BlueGreen{PrePromotionAnalysis: pre}, []rollout.Step{queried}},
+		"analysis and a pause":      {v1alpha1.BlueGreen{PrePromotionAnalysis: pre, AutoPromotionSeconds: 60}, []rollout.Step{queried, {Kind: rollout.Pause, Duration: time.Minute}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := resolveExample(t, func(r *v1alpha1.Rollout) {
+				c.blueGreen.ActiveService = "active"
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &c.blueGreen}
+			})
+			require.Empty(t, r.problems)
+			for i := range r.spec.Steps {
+				if r.spec.Steps[i].Kind == rollout.Judge {
+					require.Len(t, r.spec.Steps[i].Metrics, 1)
+					r.spec.Steps[i].Metrics = nil
+				}
+			}
+			require.Equal(t, c.steps, r.spec.Steps)
+		})
+	}
+}
+
+func TestBlueGreenHasItsOwnDefaultsAndSettings(t *testing.T) {
+	r := resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "active"}}
+	})
+	require.Equal(t, rollout.Wiring{Mode: rollout.BySelector, Stable: "active"}, r.spec.Wiring)
+	require.Equal(t, 30*time.Second, r.spec.ScaleDownDelay)
+	require.Equal(t, 30*time.Second, r.spec.AbortScaleDownDelay)
+	require.Equal(t, 3*time.Second, r.spec.Settle)
+	require.Equal(t, 10*time.Second, r.spec.Drain)
+	require.Equal(t, 1, r.spec.MaxSurge)
+	require.Zero(t, r.spec.PreviewReplicas)
+
+	r = resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Replicas = ptr.To(int32(8))
+		r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{
+			ActiveService: "active", PreviewService: "preview", PreviewReplicaCount: ptr.To(int32(2)),
+			ScaleDownDelaySeconds: ptr.To(int32(0)), AbortScaleDownDelaySeconds: ptr.To(int32(7)), SettleSeconds: ptr.To(int32(1)), DrainSeconds: ptr.To(int32(2)),
+			MaxSurge: ptr.To(intstr.FromString("50%")), MaxUnavailable: ptr.To(intstr.FromInt32(1)),
+			PostPromotionAnalysis: asking(`{{service}} {{stableService}}`),
+		}}
+	})
+	require.Empty(t, r.problems)
+	require.Equal(t, rollout.Wiring{Mode: rollout.BySelector, Stable: "active", Canary: "preview"}, r.spec.Wiring)
+	require.Equal(t, 2, r.spec.PreviewReplicas)
+	require.Zero(t, r.spec.ScaleDownDelay)
+	require.Equal(t, 7*time.Second, r.spec.AbortScaleDownDelay)
+	require.Equal(t, time.Second, r.spec.Settle)
+	require.Equal(t, 2*time.Second, r.spec.Drain)
+	require.Equal(t, 4, r.spec.MaxSurge)
+	require.Equal(t, 1, r.spec.MaxUnavailable)
+	require.Equal(t, "preview active", r.spec.PostMetrics[0].Query)
+}
+
+func TestTheNumberOfCanaryPodsIsANumberAShareOrWhatTheWeightNeeds(t *testing.T) {
+	r := resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Replicas = ptr.To(int32(9))
+		r.Spec.Strategy.Canary = routed("stable", "canary")
+		r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{
+			{SetCanaryScale: &v1alpha1.CanaryScale{Replicas: ptr.To(int32(3))}},
+			{SetCanaryScale: &v1alpha1.CanaryScale{Weight: ptr.To(int32(25))}},
+			{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: ptr.To(true)}},
+		}
+	})
+	require.Empty(t, r.problems)
+	require.Equal(t, []rollout.Step{{Kind: rollout.SetScale, Pods: 3}, {Kind: rollout.SetScale, Pods: 3}, {Kind: rollout.SetScale, Pods: -1}}, r.spec.Steps)
+}
+
+func TestTheRestOfTheSpecReachesTheDecision(t *testing.T) {
+	at := metav1.NewTime(time.Unix(1700000000, 0))
+	r := resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.RollbackWindow = &v1alpha1.RollbackWindow{Revisions: 3}
+		r.Spec.RestartAt = &at
+		r.Spec.Paused = true
+		r.Spec.Strategy.Canary = routed("stable", "canary")
+		r.Spec.Strategy.Canary.DynamicStableScale = true
+		r.Spec.Strategy.Canary.MinPodsPerReplicaSet = ptr.To(int32(2))
+		r.Spec.Strategy.Canary.ScaleDownDelaySeconds = ptr.To(int32(9))
+	}).spec
+	require.Equal(t, 3, r.RollbackWindow)
+	require.Equal(t, at.Time, r.RestartAt)
+	require.True(t, r.Paused)
+	require.True(t, r.DynamicStable)
+	require.Equal(t, 2, r.MinPods)
+	require.Equal(t, 9*time.Second, r.ScaleDownDelay)
+	plain := resolveExample(t, func(*v1alpha1.Rollout) {}).spec
+	require.Equal(t, 1, plain.MinPods)
+	require.Zero(t, plain.ScaleDownDelay)
+	require.Zero(t, plain.Settle, "by replica count there is nothing to wait for")
+}
+
+func TestUntilTheNewStrategyTakesOverTheOldOnesRoutesHaveTheTimeTheyNeed(t *testing.T) {
+	r := resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Status.Traffic = &v1alpha1.Traffic{Wiring: &v1alpha1.Wiring{Mode: "Routes", StableService: "stable", CanaryService: "canary"}}
+	})
+	require.Equal(t, rollout.ByPods, r.spec.Wiring.Mode)
+	require.Equal(t, 3*time.Second, r.spec.Settle)
+	require.Equal(t, 10*time.Second, r.spec.Drain)
+}
+
+func TestAStrategyThatNobodyUnderstandsNamesNoWiringAndKeepsTheTimes(t *testing.T) {
+	r := resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy = v1alpha1.Strategy{}
+		r.Status.Traffic = &v1alpha1.Traffic{Wiring: &v1alpha1.Wiring{Mode: "Selector", StableService: "active"}}
+	})
+	require.Zero(t, r.spec.Wiring)
+	require.Equal(t, 10*time.Second, r.spec.Drain)
+	require.Equal(t, 30*time.Second, r.spec.AbortScaleDownDelay)
+	require.Positive(t, r.spec.MaxSurge+r.spec.MaxUnavailable)
+}
+
+func TestQueriesAskAboutTheServiceThatReachesTheCanaryNow(t *testing.T) {
+	swap := func(swapped bool) resolved {
+		return resolveExample(t, func(r *v1alpha1.Rollout) {
+			canary := routed("", "")
+			canary.PingPong = &v1alpha1.PingPong{PingService: "ping", PongService: "pong"}
+			canary.Analysis = builtIn()
+			r.Spec.Strategy.Canary = canary
+			r.Status.Traffic = &v1alpha1.Traffic{Wiring: newWiring(wiringOf(r.Spec.Strategy)), Swapped: swapped}
+		})
+	}
+	require.Equal(t, "pong", swap(false).spec.Metrics[0].Query)
+	require.Equal(t, "ping", swap(true).spec.Metrics[0].Query)
 }

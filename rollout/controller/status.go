@@ -14,8 +14,13 @@ import (
 
 // readStatus is the persisted status as the domain knows it.
 func readStatus(s v1alpha1.RolloutStatus) rollout.Status {
-	out := rollout.Status{Stable: s.StableRevision, Runs: s.Runs, Release: readRelease(s.Release)}
+	out := rollout.Status{Stable: s.StableRevision, Runs: s.Runs, Release: readRelease(s.Release), Held: s.Paused, UndoTo: s.UndoTo,
+		Former: s.FormerRevisions}
+	if r := s.Restart; r != nil {
+		out.Restart = rollout.Restarting{At: r.At.Time, All: r.All, Until: timeOf(r.Until), Left: int(r.Left), Progress: timeOf(r.ProgressAt), Done: r.Done}
+	}
 	if t := s.Traffic; t != nil {
+		out.Wiring, out.Swapped = readWiring(t.Wiring), t.Swapped
 		out.Ledger = rollout.Ledger{
 			Low: int(t.LowestCanaryWeight), High: int(t.CanaryWeight), Accepted: t.Accepted, Since: timeOf(t.Since),
 			Stable: rollout.Pointer{Revision: t.StableBackend, Since: timeOf(t.StableBackendSince)},
@@ -37,8 +42,9 @@ func readRelease(r *v1alpha1.Release) *rollout.Release {
 		Run: r.Run, Revision: r.Revision, Phase: rollout.Phase(r.Phase), Step: int(r.StepIndex),
 		Started: timeOf(r.StartedAt), StepStarted: timeOf(r.StepStartedAt), Deadline: timeOf(r.Deadline),
 		ReadyHighWater: int(r.ReadyHighWater), WeightHighWater: int(r.WeightHighWater),
-		Capacity:  rollout.Capacity{Weight: int(r.CapacityWeight), Since: timeOf(r.CapacityAt)},
-		ExposedAt: timeOf(r.ExposedAt), Approved: r.Approved,
+		Capacity:       rollout.Capacity{Endpoints: int(r.CapacityEndpoints), Since: timeOf(r.CapacityAt)},
+		StableCapacity: rollout.Capacity{Endpoints: int(r.StableEndpoints), Since: timeOf(r.StableEndpointsAt)},
+		ExposedAt:      timeOf(r.ExposedAt), Approved: r.Approved,
 		Cause: rollout.Cause(r.Cause), CauseMessage: r.CauseMessage, AbortedAt: timeOf(r.AbortedAt),
 	}
 	for _, m := range r.Metrics {
@@ -61,21 +67,20 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 		Runs:               s.Runs,
 		Release:            newRelease(s.Release),
 		Step:               stepText(s.Release, len(w.observed.Spec.Steps)),
-		Selector:           metav1.FormatLabelSelector(&w.object.Spec.Selector),
+		Paused:             s.Held,
+		UndoTo:             s.UndoTo,
+		FormerRevisions:    s.Former,
+		Restart:            newRestart(s.Restart),
+		LastRequest:        newAnswer(s.Answer),
+		Selector:           selectorText(w.template().selector),
 		Revisions:          revisionStatuses(w, s),
 		Traffic: &v1alpha1.Traffic{
+			Wiring: newWiring(s.Wiring), Swapped: s.Swapped,
 			CanaryWeight: int32(s.Ledger.High), LowestCanaryWeight: int32(s.Ledger.Low), Accepted: s.Ledger.Accepted,
 			Since:         microTime(s.Ledger.Since),
 			StableBackend: s.Ledger.Stable.Revision, StableBackendSince: microTime(s.Ledger.Stable.Since),
 			CanaryBackend: s.Ledger.Canary.Revision, CanaryBackendSince: microTime(s.Ledger.Canary.Since),
 		},
-	}
-	if a := s.Answer; a.ID != "" {
-		outcome := v1alpha1.OutcomeRefused
-		if a.Accepted {
-			outcome = v1alpha1.OutcomeAccepted
-		}
-		out.LastRequest = &v1alpha1.RequestStatus{ID: a.ID, Verb: v1alpha1.Verb(a.Verb), Outcome: outcome, Message: a.Message, At: microTime(a.At)}
 	}
 	for revision, set := range w.sets {
 		out.Replicas += set.Status.Replicas
@@ -85,7 +90,27 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 			out.UpdatedReplicas = set.Status.Replicas
 		}
 	}
+	out.ServingReplicas = min(out.Replicas, count(w.observed.Spec.Replicas))
 	return out
+}
+
+func newAnswer(a rollout.Answer) *v1alpha1.RequestStatus {
+	if a.ID == "" {
+		return nil
+	}
+	outcome := v1alpha1.OutcomeRefused
+	if a.Accepted {
+		outcome = v1alpha1.OutcomeAccepted
+	}
+	return &v1alpha1.RequestStatus{ID: a.ID, Verb: v1alpha1.Verb(a.Verb), Outcome: outcome, Message: a.Message, At: microTime(a.At)}
+}
+
+func newRestart(r rollout.Restarting) *v1alpha1.RestartStatus {
+	if r.At.IsZero() {
+		return nil
+	}
+	return &v1alpha1.RestartStatus{At: metav1.NewMicroTime(r.At), All: r.All, Until: microTime(r.Until), Left: count(r.Left),
+		ProgressAt: microTime(r.Progress), Done: r.Done}
 }
 
 func newRelease(r *rollout.Release) *v1alpha1.Release {
@@ -96,7 +121,8 @@ func newRelease(r *rollout.Release) *v1alpha1.Release {
 		Run: r.Run, Revision: r.Revision, Phase: string(r.Phase), StepIndex: count(r.Step),
 		StartedAt: microTime(r.Started), StepStartedAt: microTime(r.StepStarted), Deadline: microTime(r.Deadline),
 		ReadyHighWater: count(r.ReadyHighWater), WeightHighWater: count(r.WeightHighWater),
-		CapacityWeight: count(r.Capacity.Weight), CapacityAt: microTime(r.Capacity.Since),
+		CapacityEndpoints: count(r.Capacity.Endpoints), CapacityAt: microTime(r.Capacity.Since),
+		StableEndpoints: count(r.StableCapacity.Endpoints), StableEndpointsAt: microTime(r.StableCapacity.Since),
 		ExposedAt: microTime(r.ExposedAt), Approved: r.Approved,
 		Cause: string(r.Cause), CauseMessage: r.CauseMessage, AbortedAt: microTime(r.AbortedAt),
 	}
@@ -126,7 +152,7 @@ func revisionStatuses(w *world, s rollout.Status) []v1alpha1.RevisionStatus {
 		case load.Revision == s.Stable:
 			role = string(rollout.StableRole)
 		case s.Release != nil && load.Revision == s.Release.Revision:
-			role = string(rollout.CanaryRole)
+			role = underTest(s.Wiring)
 		case load.Replicas == 0 && load.Ready == 0:
 			continue
 		}
@@ -135,6 +161,14 @@ func revisionStatuses(w *world, s rollout.Status) []v1alpha1.RevisionStatus {
 	}
 	slices.SortFunc(out, func(a, b v1alpha1.RevisionStatus) int { return int(b.Number - a.Number) })
 	return out
+}
+
+// underTest is the role of the revision under test, as people call it.
+func underTest(w rollout.Wiring) string {
+	if w.Mode == rollout.BySelector {
+		return previewName
+	}
+	return string(rollout.CanaryRole)
 }
 
 // readRequest is what a person asked for. A request that can't be read becomes one that is refused, so that whoever wrote

@@ -23,11 +23,17 @@ func stripReplicaSet(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
 	if hash, there := set.Labels[v1alpha1.PodTemplateHashLabel]; there {
 		bare.Labels = map[string]string{v1alpha1.PodTemplateHashLabel: hash}
 	}
-	if number, there := set.Annotations[v1alpha1.RevisionAnnotation]; there {
-		bare.Annotations = map[string]string{v1alpha1.RevisionAnnotation: number}
+	for _, key := range []string{v1alpha1.RevisionAnnotation, LookAnnotation} {
+		if value, there := set.Annotations[key]; there {
+			if bare.Annotations == nil {
+				bare.Annotations = map[string]string{}
+			}
+			bare.Annotations[key] = value
+		}
 	}
 	bare.OwnerReferences = set.OwnerReferences
-	return &appsv1.ReplicaSet{ObjectMeta: bare, Spec: appsv1.ReplicaSetSpec{Replicas: set.Spec.Replicas}, Status: set.Status}
+	return &appsv1.ReplicaSet{ObjectMeta: bare, Status: set.Status,
+		Spec: appsv1.ReplicaSetSpec{Replicas: set.Spec.Replicas, MinReadySeconds: set.Spec.MinReadySeconds}}
 }
 
 func stripService(s *corev1.Service) *corev1.Service {

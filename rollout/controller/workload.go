@@ -1,49 +1,29 @@
 package controller
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
-// ManagedLabel marks the ReplicaSets of Rollouts, so that nobody else's have to be watched. Pods don't carry it.
-const ManagedLabel = "rollout.dev/managed"
-
-// maxNameLength keeps "name-hash-" within the 58 letters that the API server keeps of a prefix when it names a pod. A
-// longer name would cut the hash off, and pods of two revisions could not be told apart.
-const maxNameLength = 58 - len("--") - 10
-
 // workload is what the domain knows of a ReplicaSet.
-func workload(revision rollout.Revision, set *appsv1.ReplicaSet) rollout.Workload {
+func workload(revision rollout.Revision, set *appsv1.ReplicaSet, minReadySeconds int32) rollout.Workload {
 	number, _ := strconv.ParseInt(set.Annotations[v1alpha1.RevisionAnnotation], 10, 64)
-	replicas := 1
-	if set.Spec.Replicas != nil {
-		replicas = int(*set.Spec.Replicas)
+	return rollout.Workload{
+		Revision:  revision,
+		Number:    number,
+		Replicas:  int(orDefault(set.Spec.Replicas, 1)),
+		Created:   set.CreationTimestamp.Time,
+		Ready:     int(set.Status.ReadyReplicas),
+		Available: int(set.Status.AvailableReplicas),
+		Look:      lookOf(set, minReadySeconds),
 	}
-	w := rollout.Workload{
-		Revision: revision,
-		Number:   number,
-		Replicas: replicas,
-		Created:  set.CreationTimestamp.Time,
-		Ready:    int(set.Status.ReadyReplicas),
-	}
-	w.Available = int(set.Status.AvailableReplicas)
-	return w
-}
-
-// workloadName is the name of a revision's ReplicaSet.
-func workloadName(rolloutName string, revision rollout.Revision) string {
-	return rolloutName[:min(len(rolloutName), maxNameLength)] + "-" + revision
 }
 
 // readyEndpoints counts the endpoints that take traffic by the revision of their pod. The pod's name tells it, which
@@ -74,61 +54,6 @@ func revisionOf(pod string, sets map[rollout.Revision]*appsv1.ReplicaSet) rollou
 		}
 	}
 	return ""
-}
-
-// newReplicaSet is the ReplicaSet of the Rollout's present template, as JSON. It is made of the template's own bytes:
-// through Go types, fields that are newer than this program would be lost.
-func newReplicaSet(r *v1alpha1.Rollout, revision rollout.Revision, number int64, replicas int) ([]byte, error) {
-	var template map[string]any
-	if err := json.Unmarshal(r.Spec.Template.Raw(), &template); err != nil {
-		return nil, fmt.Errorf("read spec.template: %w", err)
-	}
-	parsed, err := r.Spec.Template.Parse()
-	if err != nil {
-		return nil, fmt.Errorf("read spec.template: %w", err)
-	}
-	labels := maps.Clone(parsed.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[v1alpha1.PodTemplateHashLabel] = revision
-	metadata, _ := template["metadata"].(map[string]any)
-	if metadata == nil {
-		metadata = map[string]any{}
-	}
-	metadata["labels"] = labels
-	template["metadata"] = metadata
-
-	selector := r.Spec.Selector.DeepCopy()
-	if selector.MatchLabels == nil {
-		selector.MatchLabels = map[string]string{}
-	}
-	selector.MatchLabels[v1alpha1.PodTemplateHashLabel] = revision
-
-	own := maps.Clone(labels)
-	own[ManagedLabel] = "true"
-	set := map[string]any{
-		"apiVersion": appsv1.SchemeGroupVersion.String(),
-		"kind":       "ReplicaSet",
-		"metadata": map[string]any{
-			"name":            workloadName(r.Name, revision),
-			"namespace":       r.Namespace,
-			"labels":          own,
-			"annotations":     map[string]string{v1alpha1.RevisionAnnotation: strconv.FormatInt(number, 10)},
-			"ownerReferences": []metav1.OwnerReference{*metav1.NewControllerRef(r, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))},
-		},
-		"spec": map[string]any{
-			"replicas":        replicas,
-			"minReadySeconds": r.Spec.MinReadySeconds,
-			"selector":        selector,
-			"template":        template,
-		},
-	}
-	text, err := json.Marshal(set)
-	if err != nil {
-		return nil, fmt.Errorf("write ReplicaSet %s: %w", workloadName(r.Name, revision), err)
-	}
-	return text, nil
 }
 
 // selects says whether a Service's own selector, apart from the hash that the engine sets, selects pods with these labels.

@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -12,50 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/rollout"
-	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
-
-func exampleRollout(template string) *v1alpha1.Rollout {
-	return &v1alpha1.Rollout{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "u1", Generation: 3},
-		Spec: v1alpha1.RolloutSpec{
-			Selector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "checkout"}},
-			Template: v1alpha1.NewPodTemplate([]byte(template)),
-			Strategy: v1alpha1.Strategy{Canary: &v1alpha1.Canary{}},
-		},
-	}
-}
-
-const exampleTemplate = `{"metadata":{"labels":{"app":"checkout"}},"spec":{"containers":[{"name":"app","image":"checkout:1"}]}}`
-
-func TestReplicaSetKeepsFieldsThatThisProgramDoesNotKnow(t *testing.T) {
-	r := exampleRollout(`{"metadata":{"labels":{"app":"checkout"}},"spec":{"containers":[{"name":"app","futureField":{"a":1}}],"alsoNew":true}}`)
-	body, err := newReplicaSet(r, "abc", 2, 5)
-	require.NoError(t, err)
-	var set struct {
-		Spec struct {
-			Replicas int
-			Template struct{ Spec map[string]any }
-		}
-	}
-	require.NoError(t, json.Unmarshal(body, &set))
-	require.Equal(t, true, set.Spec.Template.Spec["alsoNew"])
-	require.Equal(t, []any{map[string]any{"name": "app", "futureField": map[string]any{"a": 1.0}}}, set.Spec.Template.Spec["containers"])
-	require.Equal(t, 5, set.Spec.Replicas)
-}
-
-func TestReplicaSetAndItsPodsCarryTheHashAndTheSelectorNamesIt(t *testing.T) {
-	r := exampleRollout(exampleTemplate)
-	body, err := newReplicaSet(r, "abc", 2, 5)
-	require.NoError(t, err)
-	var set appsv1.ReplicaSet
-	require.NoError(t, json.Unmarshal(body, &set))
-	require.Equal(t, map[string]string{"app": "checkout", v1alpha1.PodTemplateHashLabel: "abc"}, set.Spec.Template.Labels)
-	require.Equal(t, map[string]string{"app": "checkout", v1alpha1.PodTemplateHashLabel: "abc"}, set.Spec.Selector.MatchLabels)
-	require.Equal(t, "true", set.Labels[ManagedLabel])
-	require.True(t, metav1.IsControlledBy(&set, r))
-	require.Equal(t, map[string]string{"app": "checkout"}, r.Spec.Selector.MatchLabels, "the Rollout itself stays as it was")
-}
 
 func TestPodsOfALongNamedRolloutStillTellTheirRevision(t *testing.T) {
 	long := strings.Repeat("x", 80)

@@ -30,7 +30,7 @@ func (c *Cluster) measureDue(p *process) bool {
 		if p.due(metric).After(p.now(c)) {
 			continue
 		}
-		m := c.ask(p.measure.Run, metric)
+		m := c.ask(p.measure, metric)
 		m.At = p.now(c)
 		p.results = append(p.results, m)
 		p.fresh, asked = false, true
@@ -39,8 +39,9 @@ func (c *Cluster) measureDue(p *process) bool {
 }
 
 // ask is the metric source. It notes a pass that was measured while the canary was sure to have all traffic.
-func (c *Cluster) ask(run int64, metric analysis.Metric) analysis.Measurement {
-	m := analysis.Measurement{Run: run, Metric: metric.Name}
+func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis.Measurement {
+	run := measure.Run
+	m := analysis.Measurement{Run: run, Step: measure.Step, Metric: metric.Name}
 	release := c.Status().Release
 	var sample analysis.Sample
 	var err error

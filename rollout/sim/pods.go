@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollout-dev/rollout/rollout"
@@ -86,20 +89,30 @@ func (c *Cluster) tickSlices() {
 	after, changed := before, false
 	for b := range backends {
 		endpoints := c.endpoints(services[b], b)
-		if !equal(before[b], endpoints) {
+		if !maps.Equal(before[b], endpoints) {
 			after[b], changed = endpoints, true
 		}
 	}
 	if changed {
 		c.store.nextVersion()
 		c.store.slices = append(c.store.slices, after)
-		o := c.store.rollouts.last()
-		s, t := o.service(rollout.StableRole), o.service(rollout.CanaryRole)
-		if s >= 0 && t >= 0 {
-			c.say("pods", "endpoints: stable %v, canary %v", after[s], after[t])
-		} else if s >= 0 {
-			c.say("pods", "endpoints: active %v", after[s])
+		c.sayEndpoints(before, after)
+	}
+}
+
+// sayEndpoints tells the trace of the Services that are in force.
+func (c *Cluster) sayEndpoints(before, after [backends]map[rollout.Revision]int) {
+	o := c.store.rollouts.last()
+	var words []string
+	changed := false
+	for _, role := range roles {
+		if b := o.service(role); b >= 0 {
+			words = append(words, fmt.Sprintf("%s %v", strings.TrimPrefix(serviceNames[b], "app-"), after[b]))
+			changed = changed || !maps.Equal(before[b], after[b])
 		}
+	}
+	if changed {
+		c.say("pods", "endpoints: %s", strings.Join(words, ", "))
 	}
 }
 
@@ -124,16 +137,4 @@ func (c *Cluster) endpoints(s service, backend int) map[rollout.Revision]int {
 		}
 	}
 	return endpoints
-}
-
-func equal(a, b map[rollout.Revision]int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for revision, n := range a {
-		if b[revision] != n {
-			return false
-		}
-	}
-	return true
 }

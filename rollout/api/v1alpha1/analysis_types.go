@@ -26,7 +26,7 @@ type Metric struct {
 	Name string `json:"name"`
 
 	// Query is a PromQL expression that gives one number. {{namespace}}, {{name}}, {{revision}}, {{stableRevision}},
-	// {{service}} (the canary Service), {{stableService}} and {{window}} are replaced.
+	// {{service}} (the canary Service, or the preview), {{stableService}} (or the active one) and {{window}} are replaced.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

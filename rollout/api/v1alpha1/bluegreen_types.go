@@ -6,6 +6,9 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 // Service, and then the active Service is switched from one to the other.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.previewService) || self.activeService != self.previewService",message="activeService and previewService must be two different Services"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || !has(self.maxUnavailable) || !((type(self.maxSurge) == int ? self.maxSurge == 0 : self.maxSurge == '0%') && (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%'))",message="maxSurge and maxUnavailable can't both be 0: no pod could ever be replaced; raise one of them"
+// +kubebuilder:validation:XValidation:rule="!has(self.prePromotionAnalysis) || self.prePromotionAnalysis.metrics.all(m, has(m.query))",message="the metrics of prePromotionAnalysis need queries of their own: the built-in ones ask a gateway about a split, and blueGreen has none"
+// +kubebuilder:validation:XValidation:rule="!has(self.postPromotionAnalysis) || self.postPromotionAnalysis.metrics.all(m, has(m.query))",message="the metrics of postPromotionAnalysis need queries of their own: the built-in ones ask a gateway about a split, and blueGreen has none"
 // +kubebuilder:validation:XValidation:rule="!has(self.autoPromotionSeconds) || !has(self.autoPromotionEnabled) || self.autoPromotionEnabled",message="autoPromotionSeconds needs autoPromotionEnabled: without it the release waits for rollout promote; remove one of them"
 type BlueGreen struct {
 	// ActiveService is the Service that users reach. The engine sets the pod-template-hash key of its selector and nothing

@@ -158,6 +158,7 @@ type Strategy struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.pingPong) || has(self.trafficRouting)",message="pingPong needs trafficRouting; without it the share follows the number of pods behind your own Service"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.dynamicStableScale) || !self.dynamicStableScale",message="dynamicStableScale needs trafficRouting; by replica count stable shrinks anyway"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.minPodsPerReplicaSet)",message="minPodsPerReplicaSet needs trafficRouting; by replica count the number of pods is the share"
+// +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.scaleDownDelaySeconds)",message="scaleDownDelaySeconds needs trafficRouting; by replica count every pod has its share of the traffic"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.steps) || !self.steps.exists(s, has(s.setCanaryScale))",message="setCanaryScale needs trafficRouting; by replica count the number of pods is the share"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !(has(self.stableService) || has(self.canaryService))",message="stableService and canaryService need trafficRouting; without it the share follows the number of pods behind your own Service"
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || !has(self.canaryService) || self.stableService != self.canaryService",message="stableService and canaryService must be two different Services"
@@ -327,6 +328,7 @@ type CanaryScale struct {
 	Weight *int32 `json:"weight,omitempty"`
 	// MatchTrafficWeight goes back to as many pods as the canary's weight needs.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self",message="matchTrafficWeight: false says nothing; set it to true, or give replicas or weight instead"
 	MatchTrafficWeight *bool `json:"matchTrafficWeight,omitempty"`
 }
 

@@ -113,7 +113,7 @@ type RevisionStatus struct {
 	// Number counts revisions, oldest first.
 	// +optional
 	Number int64 `json:"number,omitempty"`
-	// Role is stable, canary, or empty for a revision on its way out.
+	// Role is stable, canary or preview, or empty for a revision on its way out.
 	// +optional
 	Role string `json:"role,omitempty"`
 	// Replicas is how many pods the engine asked for.
@@ -148,19 +148,19 @@ type Release struct {
 	// WeightHighWater is the largest canary weight seen in this run.
 	// +optional
 	WeightHighWater int32 `json:"weightHighWater,omitempty"`
-	// CapacityWeight is the weight for which enough endpoints have been ready since CapacityAt.
+	// CapacityEndpoints is the number of endpoints that the next weight needs, which have been ready since CapacityAt.
 	// +optional
-	CapacityWeight int32 `json:"capacityWeight,omitempty"`
-	// CapacityAt is when enough endpoints for CapacityWeight were first seen ready.
+	CapacityEndpoints int32 `json:"capacityEndpoints,omitempty"`
+	// CapacityAt is when that many endpoints were first seen ready.
 	// +optional
 	CapacityAt *metav1.MicroTime `json:"capacityAt,omitempty"`
-	// StableCarries is the share, in percent, that stable's endpoints can carry, since StableCarriesAt; used only while stable
-	// has fewer pods than spec.replicas.
+	// StableEndpoints is the number of endpoints of stable that have been ready since StableEndpointsAt, while it takes its
+	// traffic back in steps.
 	// +optional
-	StableCarries int32 `json:"stableCarries,omitempty"`
-	// StableCarriesAt is when that many endpoints of stable were first seen ready.
+	StableEndpoints int32 `json:"stableEndpoints,omitempty"`
+	// StableEndpointsAt is when that many endpoints were first seen ready.
 	// +optional
-	StableCarriesAt *metav1.MicroTime `json:"stableCarriesAt,omitempty"`
+	StableEndpointsAt *metav1.MicroTime `json:"stableEndpointsAt,omitempty"`
 	// ExposedAt is when the canary was first seen with a share of the traffic; measurements don't look back further.
 	// +optional
 	ExposedAt *metav1.MicroTime `json:"exposedAt,omitempty"`

@@ -407,8 +407,8 @@ func (in *Release) DeepCopyInto(out *Release) {
 		in, out := &in.CapacityAt, &out.CapacityAt
 		*out = (*in).DeepCopy()
 	}
-	if in.StableCarriesAt != nil {
-		in, out := &in.StableCarriesAt, &out.StableCarriesAt
+	if in.StableEndpointsAt != nil {
+		in, out := &in.StableEndpointsAt, &out.StableEndpointsAt
 		*out = (*in).DeepCopy()
 	}
 	if in.ExposedAt != nil {
@@ -492,6 +492,10 @@ func (in *RequiredAntiAffinity) DeepCopy() *RequiredAntiAffinity {
 func (in *RestartStatus) DeepCopyInto(out *RestartStatus) {
 	*out = *in
 	in.At.DeepCopyInto(&out.At)
+	if in.Until != nil {
+		in, out := &in.Until, &out.Until
+		*out = (*in).DeepCopy()
+	}
 	if in.ProgressAt != nil {
 		in, out := &in.ProgressAt, &out.ProgressAt
 		*out = (*in).DeepCopy()
@@ -665,6 +669,11 @@ func (in *RolloutStatus) DeepCopyInto(out *RolloutStatus) {
 		in, out := &in.LastRequest, &out.LastRequest
 		*out = new(RequestStatus)
 		(*in).DeepCopyInto(*out)
+	}
+	if in.FormerRevisions != nil {
+		in, out := &in.FormerRevisions, &out.FormerRevisions
+		*out = make([]string, len(*in))
+		copy(*out, *in)
 	}
 	if in.Restart != nil {
 		in, out := &in.Restart, &out.Restart

@@ -4,13 +4,20 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
+// The verdicts, as the status spells them.
+const (
+	pass   = "pass"
+	fail   = "fail"
+	noData = "no data"
+	failed = "error"
+)
+
 func (c *canvas) metrics(r *v1alpha1.Rollout) {
-	// Without a release nothing is measured, and an old value next to a healthy Rollout would only mislead.
-	if r.Status.Release == nil || r.Spec.Strategy.Canary == nil || r.Spec.Strategy.Canary.Analysis == nil {
+	analysis := analysisOf(r)
+	if analysis == nil {
 		return
 	}
 	measured := map[string]v1alpha1.MetricStatus{}
@@ -19,10 +26,27 @@ func (c *canvas) metrics(r *v1alpha1.Rollout) {
 	}
 	c.section("Metrics")
 	rows := [][]cell{cells("NAME", "VERDICT", "VALUE", "THRESHOLD", "MEASURED", "RESULTS", "")}
-	for _, spec := range r.Spec.Strategy.Canary.Analysis.Metrics {
+	for _, spec := range analysis.Metrics {
 		rows = append(rows, c.metric(spec, measured[spec.Name]))
 	}
 	c.table(rows)
+}
+
+// analysisOf is what is measured now, nil for nothing. Without a release nothing is, and an old value next to a healthy
+// Rollout would only mislead. Of an analysis at one line of the plan nothing is left once the release has gone on or back.
+func analysisOf(r *v1alpha1.Rollout) *v1alpha1.Analysis {
+	release := r.Status.Release
+	switch {
+	case release == nil:
+		return nil
+	case r.Spec.Strategy.Canary != nil:
+		return r.Spec.Strategy.Canary.Analysis
+	}
+	lines := planOf(r)
+	if current := currentLine(r, release, lines); current < len(lines) && !TakenBack(release) {
+		return lines[current].analysis
+	}
+	return nil
 }
 
 func (c *canvas) metric(spec v1alpha1.Metric, m v1alpha1.MetricStatus) []cell {
@@ -46,10 +70,10 @@ func (c *canvas) metric(spec v1alpha1.Metric, m v1alpha1.MetricStatus) []cell {
 }
 
 func verdictPaint(verdict string) paint {
-	switch analysis.Verdict(verdict) {
-	case analysis.Pass:
+	switch verdict {
+	case pass:
 		return green
-	case analysis.Fail:
+	case fail:
 		return red
 	case "":
 		return dim
@@ -71,14 +95,14 @@ func thresholdWords(t v1alpha1.Threshold) string {
 
 func results(spec v1alpha1.Metric, m v1alpha1.MetricStatus) string {
 	var words []string
-	add := func(count int32, verdict analysis.Verdict, remark string) {
+	add := func(count int32, verdict, remark string) {
 		if count > 0 {
 			words = append(words, fmt.Sprintf("%d %s%s", count, verdict, remark))
 		}
 	}
-	add(m.Passes, analysis.Pass, "")
-	add(m.Failures, analysis.Fail, fmt.Sprintf(" (%d allowed)", spec.FailureLimit))
-	add(m.NoData, analysis.NoData, "")
-	add(m.Errors, analysis.Error, "")
+	add(m.Passes, pass, "")
+	add(m.Failures, fail, fmt.Sprintf(" (%d allowed)", spec.FailureLimit))
+	add(m.NoData, noData, "")
+	add(m.Errors, failed, "")
 	return strings.Join(words, ", ")
 }

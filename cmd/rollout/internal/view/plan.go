@@ -2,10 +2,48 @@ package view
 
 import (
 	"fmt"
+	"slices"
 
-	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
+
+// plan is what a release goes through.
+type plan []line
+
+// line is one entry of a plan.
+type line struct {
+	words string
+	// step says that it counts as a step. The others belong to every release, even if nobody writes them down.
+	step bool
+	// pause is the wait that it is, if it is one.
+	pause *v1alpha1.Pause
+	// analysis is what has to pass there, if anything has besides what is watched in the background.
+	analysis *v1alpha1.Analysis
+}
+
+// planOf is the plan of the Rollout's strategy, empty if it has none that this program knows.
+func planOf(r *v1alpha1.Rollout) plan {
+	switch strategy := r.Spec.Strategy; {
+	case strategy.BlueGreen != nil:
+		return blueGreenPlan(r, strategy.BlueGreen)
+	case strategy.Canary != nil:
+		return canaryPlan(strategy.Canary)
+	default:
+		return nil
+	}
+}
+
+func canaryPlan(canary *v1alpha1.Canary) plan {
+	var p plan
+	for _, step := range canary.Steps {
+		p = append(p, line{words: Step(step), step: true, pause: step.Pause})
+	}
+	return append(p, line{words: "promote: all traffic to the new revision"})
+}
+
+func (p plan) steps() plan {
+	return slices.DeleteFunc(slices.Clone(p), func(l line) bool { return !l.step })
+}
 
 // mark says how far the release has come with one line of the plan.
 type mark string
@@ -31,50 +69,55 @@ func (m mark) paints() (sign, words paint) {
 }
 
 func (c *canvas) plan(r *v1alpha1.Rollout) {
-	if r.Spec.Strategy.Canary == nil {
+	lines := planOf(r)
+	if lines == nil {
 		return
 	}
-	steps := r.Spec.Strategy.Canary.Steps
 	release := r.Status.Release
-	if release != nil && rollout.Phase(release.Phase) == rollout.Installing {
+	if release != nil && Installing(release) {
 		// The first revision is installed without steps.
 		release = nil
 	}
-	title := "Plan for the next revision"
+	title, current := "Plan for the next revision", -1
 	if release != nil {
-		title = "Plan for revision " + release.Revision
+		title, current = "Plan for revision "+release.Revision, currentLine(r, release, lines)
 	}
 	c.section(title)
 	var rows [][]cell
-	for i, step := range steps {
-		rows = append(rows, c.planRow(fmt.Sprint(i+1), Step(step), i, step, release))
+	number := 0
+	for i, l := range lines {
+		label := ""
+		if l.step {
+			number++
+			label = fmt.Sprint(number)
+		}
+		m := markOf(i, current, release)
+		if m == markCurrent || m == markStopped {
+			if progress := c.progress(l, release); progress != "" {
+				l.words += " (" + progress + ")"
+			}
+		}
+		sign, text := m.paints()
+		rows = append(rows, []cell{{text: string(m), paint: sign}, {text: label, paint: text}, {text: l.words, paint: text}})
 	}
-	// Promotion follows the last step even if nobody writes it down.
-	rows = append(rows, c.planRow("", "promote: all traffic to the new revision", len(steps), v1alpha1.Step{}, release))
 	c.table(rows)
 }
 
-func (c *canvas) planRow(number, words string, index int, step v1alpha1.Step, release *v1alpha1.Release) []cell {
-	m := markOf(index, release)
-	if m == markCurrent || m == markStopped {
-		if progress := c.progress(step, release); progress != "" {
-			words += " (" + progress + ")"
-		}
+// currentLine is the line of the plan that a release is at.
+func currentLine(r *v1alpha1.Rollout, release *v1alpha1.Release, lines plan) int {
+	if r.Spec.Strategy.BlueGreen != nil {
+		return blueGreenLine(r, release, lines)
 	}
-	sign, text := m.paints()
-	return []cell{{text: string(m), paint: sign}, {text: number, paint: text}, {text: words, paint: text}}
+	return int(release.StepIndex)
 }
 
-func markOf(index int, release *v1alpha1.Release) mark {
-	if release == nil {
+func markOf(index, current int, release *v1alpha1.Release) mark {
+	switch {
+	case release == nil || index > current:
 		return markNext
-	}
-	switch current := int(release.StepIndex); {
 	case index < current:
 		return markDone
-	case index > current:
-		return markNext
-	case rollout.Phase(release.Phase) == rollout.Aborting || rollout.Phase(release.Phase) == rollout.Aborted:
+	case TakenBack(release):
 		return markStopped
 	default:
 		return markCurrent
@@ -82,20 +125,18 @@ func markOf(index int, release *v1alpha1.Release) mark {
 }
 
 // progress says since when the current line of the plan is being carried out, and when it ends by itself.
-func (c *canvas) progress(step v1alpha1.Step, release *v1alpha1.Release) string {
-	switch rollout.Phase(release.Phase) {
-	case rollout.Aborting:
+func (c *canvas) progress(l line, release *v1alpha1.Release) string {
+	switch {
+	case release.Phase == aborting:
 		return "being taken back"
-	case rollout.Aborted:
+	case release.Phase == aborted:
 		return "taken back here"
-	default:
-	}
-	if release.StepStartedAt == nil {
+	case release.StepStartedAt == nil:
 		return ""
 	}
 	text := "for " + roughly(c.now.Sub(release.StepStartedAt.Time))
-	if step.Pause != nil && step.Pause.Duration != nil {
-		end := release.StepStartedAt.Add(step.Pause.Duration.Duration)
+	if l.pause != nil && l.pause.Duration != nil {
+		end := release.StepStartedAt.Add(l.pause.Duration.Duration)
 		return text + ", " + roughly(end.Sub(c.now)) + " left"
 	}
 	if release.Deadline != nil {

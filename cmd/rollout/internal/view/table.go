@@ -58,23 +58,19 @@ func (t *Table) lines(rows [][]cell) string {
 }
 
 func (t *Table) row(r *v1alpha1.Rollout, now time.Time) []cell {
-	weight := "-"
-	if r.Status.Traffic != nil {
-		weight = fmt.Sprintf("%d%%", r.Status.Traffic.CanaryWeight)
-	}
-	message := r.Status.Message
-	if behind := Behind(r); behind != "" {
-		message = behind
+	text := Behind(r)
+	if text == "" {
+		text = message(r)
 	}
 	row := []cell{
 		{text: r.Name},
 		{text: orDash(string(r.Status.Phase)), paint: phasePaint(r.Status.Phase)},
 		{text: orDash(r.Status.Step)},
-		{text: weight},
-		{text: fmt.Sprintf("%d/%d", r.Status.ReadyReplicas, desired(r))},
+		{text: weight(r)},
+		{text: fmt.Sprintf("%d/%s", r.Status.ReadyReplicas, desiredText(r))},
 		{text: orDash(r.Status.StableRevision)},
 		{text: age(r.CreationTimestamp, now)},
-		{text: message},
+		{text: text},
 	}
 	if t.Namespaces {
 		row = append([]cell{{text: r.Namespace}}, row...)
@@ -82,11 +78,37 @@ func (t *Table) row(r *v1alpha1.Rollout, now time.Time) []cell {
 	return row
 }
 
-func desired(r *v1alpha1.Rollout) int32 {
-	if r.Spec.Replicas == nil {
-		return 1
+// weight is the share of the revision under test. In a blue-green release it has all or nothing.
+func weight(r *v1alpha1.Rollout) string {
+	switch {
+	case r.Status.Traffic == nil:
+		return "-"
+	case mode(r) != bySelector:
+		return fmt.Sprintf("%d%%", r.Status.Traffic.CanaryWeight)
+	case switched(r):
+		return "100%"
+	default:
+		return "0%"
 	}
-	return *r.Spec.Replicas
+}
+
+// desired is the number of pods that are wanted; false if the Rollout leaves that to its Deployment.
+func desired(r *v1alpha1.Rollout) (int32, bool) {
+	switch {
+	case r.Spec.Replicas != nil:
+		return *r.Spec.Replicas, true
+	case r.Spec.WorkloadRef != nil:
+		return 0, false
+	default:
+		return 1, true
+	}
+}
+
+func desiredText(r *v1alpha1.Rollout) string {
+	if pods, known := desired(r); known {
+		return fmt.Sprint(pods)
+	}
+	return "-"
 }
 
 func orDash(text string) string {

@@ -8,7 +8,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -66,6 +65,11 @@ func (c *canvas) head(r *v1alpha1.Rollout) {
 	add("Phase", string(status.Phase), phasePaint(status.Phase))
 	add("Message", status.Message, plain)
 	add("Waiting", Behind(r), yellow)
+	add("Paused", Paused(r), yellow)
+	add("Restart", c.restart(r), yellow)
+	if status.UndoTo != "" {
+		add("Undo", fmt.Sprintf("going back to revision %s, as requested", status.UndoTo), yellow)
+	}
 	if stalled := condition(r, v1alpha1.ConditionStalled, metav1.ConditionTrue); stalled != status.Message {
 		add("Stalled", stalled, red)
 	}
@@ -74,9 +78,41 @@ func (c *canvas) head(r *v1alpha1.Rollout) {
 		add("Step", status.Step+" done", plain)
 	}
 	add("Traffic", c.traffic(r), plain)
-	add("Pods", fmt.Sprintf("%d desired, %d ready, %d available", desired(r), status.ReadyReplicas, status.AvailableReplicas), plain)
+	if ref := r.Spec.WorkloadRef; ref != nil {
+		add("Template", "that of Deployment "+ref.Name, plain)
+	}
+	add("Pods", pods(r), plain)
 	add("Request", c.request(r), plain)
 	c.table(rows)
+}
+
+func pods(r *v1alpha1.Rollout) string {
+	status := r.Status
+	n, known := desired(r)
+	wanted := fmt.Sprintf("%d desired", n)
+	if !known {
+		wanted = fmt.Sprintf("as many as the Deployment asks for, %d serving", status.ServingReplicas)
+	}
+	return fmt.Sprintf("%s, %d ready, %d available", wanted, status.ReadyReplicas, status.AvailableReplicas)
+}
+
+// restart says how far a replacement of pods has come, or when the next one is to begin.
+func (c *canvas) restart(r *v1alpha1.Rollout) string {
+	restart, planned := r.Status.Restart, r.Spec.RestartAt
+	switch {
+	case Restarting(r) && restart.Until == nil:
+		return "asked for " + ago(restart.At.Time, c.now) + "; it begins when nothing else is under way"
+	case Restarting(r):
+		text := fmt.Sprintf("%s left of those older than %s", count(restart.Left, "pod"), roughly(c.now.Sub(restart.Until.Time)))
+		if since := microAgo(restart.ProgressAt, c.now); since != "" {
+			text += "; the last one went " + since
+		}
+		return text
+	case planned != nil && planned.After(c.now):
+		return "of all pods in " + roughly(planned.Sub(c.now)) + ", as spec.restartAt says"
+	default:
+		return ""
+	}
 }
 
 // condition is the message of a condition that has the given status, empty if it hasn't.
@@ -94,12 +130,15 @@ func (c *canvas) traffic(r *v1alpha1.Rollout) string {
 	if t == nil {
 		return ""
 	}
+	if mode(r) == bySelector {
+		return c.serviceTraffic(r)
+	}
 	text := fmt.Sprintf("canary weight %d", t.CanaryWeight)
 	if t.LowestCanaryWeight != t.CanaryWeight {
 		text = fmt.Sprintf("canary weight %d to %d, the routes differ", t.LowestCanaryWeight, t.CanaryWeight)
 	}
 	switch {
-	case !routed(r):
+	case mode(r) == byPods:
 		return text + ", by the number of pods"
 	case !t.Accepted:
 		return text + ", not accepted by every route yet"
@@ -108,10 +147,6 @@ func (c *canvas) traffic(r *v1alpha1.Rollout) string {
 	default:
 		return text + ", for " + roughly(c.now.Sub(t.Since.Time))
 	}
-}
-
-func routed(r *v1alpha1.Rollout) bool {
-	return r.Spec.Strategy.Canary != nil && r.Spec.Strategy.Canary.TrafficRouting != nil
 }
 
 func (c *canvas) request(r *v1alpha1.Rollout) string {
@@ -154,7 +189,7 @@ func (c *canvas) revisions(p Picture) {
 		}
 		rows = append(rows, []cell{
 			{text: branch + revisionName(revision)},
-			{text: orDash(revision.Role), paint: rolePaint(revision.Role)},
+			{text: orDash(role(r, revision)), paint: rolePaint(revision.Role)},
 			{text: fmt.Sprintf("%d/%d", revision.Ready, revision.Replicas), paint: readyPaint(revision)},
 			{text: share(r, revision)},
 			{text: born},
@@ -173,9 +208,9 @@ func revisionName(r v1alpha1.RevisionStatus) string {
 
 func rolePaint(role string) paint {
 	switch role {
-	case string(rollout.StableRole):
+	case stableRole:
 		return green
-	case string(rollout.CanaryRole):
+	case canaryRole, previewRole:
 		return yellow
 	default:
 		return dim
@@ -196,11 +231,17 @@ func share(r *v1alpha1.Rollout, revision v1alpha1.RevisionStatus) string {
 	if t == nil {
 		return "-"
 	}
+	if mode(r) == bySelector {
+		if t.StableBackend == revision.Hash {
+			return "100%"
+		}
+		return "0%"
+	}
 	var percent int32
-	if t.CanaryBackend == revision.Hash || (t.CanaryBackend == "" && revision.Role == string(rollout.CanaryRole)) {
+	if t.CanaryBackend == revision.Hash || (t.CanaryBackend == "" && revision.Role == canaryRole) {
 		percent += t.CanaryWeight
 	}
-	if t.StableBackend == revision.Hash || (t.StableBackend == "" && revision.Role == string(rollout.StableRole)) {
+	if t.StableBackend == revision.Hash || (t.StableBackend == "" && revision.Role == stableRole) {
 		percent += 100 - t.CanaryWeight
 	}
 	return fmt.Sprintf("%d%%", percent)

@@ -131,6 +131,77 @@ func TestLineSaysTheWordsOfTheStatus(t *testing.T) {
 	require.Equal(t, "Waiting: the controller has not looked at it yet", Line(r, Style{}))
 }
 
+func TestLineSaysWhatHoldsOrMovesARolloutBesides(t *testing.T) {
+	r := load(t, "testdata/stepping.yaml").Rollout
+	r.Status.Message = "step 1 of 5"
+	r.Status.Paused = true
+	require.Equal(t, "Progressing 2/5: step 1 of 5; paused until rollout resume checkout", Line(r, Style{}))
+	r.Status.Restart = &v1alpha1.RestartStatus{}
+	require.Equal(t, "Progressing 2/5: step 1 of 5; paused until rollout resume checkout; a restart was asked for", Line(r, Style{}))
+
+	r.Status.Restart.Done = true
+	r.Status.Message = "paused by request, until rollout resume: the release stays at step 1 of 5"
+	require.Equal(t, "Progressing 2/5: "+r.Status.Message, Line(r, Style{}))
+}
+
+func TestWhatPausesARolloutIsToldWithItsEnd(t *testing.T) {
+	r := load(t, "testdata/stepping.yaml").Rollout
+	require.Empty(t, Paused(r))
+	r.Spec.Paused = true
+	require.Equal(t, "by spec.paused: set it to false", Paused(r))
+	r.Status.Paused = true
+	require.Equal(t, "by spec.paused and by request: set the one to false and end the other with rollout resume checkout", Paused(r))
+	r.Spec.Paused = false
+	require.Equal(t, "by request: rollout resume checkout ends it", Paused(r))
+}
+
+func TestBlueGreenReleaseIsAtTheLineOfThePlanThatItsStatusSays(t *testing.T) {
+	preview, judged, pause, toSwitch, after := 0, 1, 2, 3, 4
+	for name, c := range map[string]struct {
+		change func(*v1alpha1.RolloutStatus)
+		line   int
+	}{
+		"pods start":             {func(s *v1alpha1.RolloutStatus) { s.Release.StepIndex, s.Release.ReadyHighWater = 0, 0 }, preview},
+		"analysis":               {func(s *v1alpha1.RolloutStatus) { s.Release.StepIndex = 0 }, judged},
+		"pause":                  {func(*v1alpha1.RolloutStatus) {}, pause},
+		"pause, after a restart": {func(s *v1alpha1.RolloutStatus) { s.Release.ReadyHighWater = 0 }, pause},
+		"before the switch":      {func(s *v1alpha1.RolloutStatus) { s.Release.StepIndex, s.Release.Phase = 2, promoting }, toSwitch},
+		"promoted in full": {func(s *v1alpha1.RolloutStatus) {
+			s.Release.StepIndex, s.Release.Phase, s.Release.ReadyHighWater = 2, promoting, 0
+		}, preview},
+		"after the switch": {func(s *v1alpha1.RolloutStatus) {
+			s.Release.StepIndex, s.Release.Phase, s.Traffic.StableBackend = 2, promoting, "6f9c4"
+		}, after},
+		"taken back at the pause": {func(s *v1alpha1.RolloutStatus) { s.Release.Phase = aborted }, pause},
+		"taken back at the switch": {func(s *v1alpha1.RolloutStatus) {
+			s.Release.StepIndex, s.Release.Phase, s.Release.Cause = 2, aborting, "Deadline"
+		}, toSwitch},
+		"taken back afterwards": {func(s *v1alpha1.RolloutStatus) {
+			s.Release.StepIndex, s.Release.Phase, s.Release.Cause = 2, aborted, "Analysis"
+		}, after},
+		"taken back before": {func(s *v1alpha1.RolloutStatus) {
+			s.Release.StepIndex, s.Release.Phase, s.Release.Cause = 0, aborted, "Analysis"
+		}, judged},
+	} {
+		r := load(t, "testdata/bluegreen-waiting.yaml").Rollout
+		c.change(&r.Status)
+		require.Equal(t, c.line, currentLine(r, r.Status.Release, planOf(r)), name)
+	}
+}
+
+func TestBlueGreenPlanHasOnlyTheLinesThatThereAre(t *testing.T) {
+	r := load(t, "testdata/restart-planned.yaml").Rollout
+	r.Spec.Replicas, r.Spec.WorkloadRef = nil, &v1alpha1.WorkloadRef{Name: "web"}
+	require.Equal(t, plan{{words: "preview: all pods ready"}, {words: "switch: Service web reaches the new revision"}}, planOf(r))
+
+	two, ten := int32(2), int32(10)
+	r.Spec.Strategy.BlueGreen.PreviewReplicaCount = &two
+	require.Equal(t, "preview: 2 pods ready", planOf(r)[0].words)
+	r.Spec.Replicas = &two
+	r.Spec.Strategy.BlueGreen.PreviewReplicaCount = &ten
+	require.Equal(t, "preview: 2 pods ready", planOf(r)[0].words)
+}
+
 func TestDurationsAreWrittenAsPeopleDo(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		2 * time.Minute:         "2m",

@@ -16,13 +16,38 @@ func Step(step v1alpha1.Step) string {
 	switch {
 	case step.SetWeight != nil:
 		return fmt.Sprintf("canary weight %d", *step.SetWeight)
-	case step.Pause != nil && step.Pause.Duration != nil:
-		return "pause for " + exactly(step.Pause.Duration.Duration)
 	case step.Pause != nil:
-		return "wait for rollout promote"
+		return pauseWords(step.Pause)
+	case step.SetCanaryScale != nil:
+		return scaleWords(step.SetCanaryScale)
 	default:
 		return "a step that this version of the command line does not know"
 	}
+}
+
+func pauseWords(pause *v1alpha1.Pause) string {
+	if pause.Duration == nil {
+		return "wait for rollout promote"
+	}
+	return "pause for " + exactly(pause.Duration.Duration)
+}
+
+func scaleWords(scale *v1alpha1.CanaryScale) string {
+	switch {
+	case scale.Replicas != nil:
+		return "canary scale " + count(*scale.Replicas, "pod")
+	case scale.Weight != nil:
+		return fmt.Sprintf("canary scale %d%% of replicas", *scale.Weight)
+	default:
+		return "canary scale as its weight needs"
+	}
+}
+
+func count(n int32, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Behind says that the status is about an older spec than the current one, and is empty if it is not. Whatever else the
@@ -48,10 +73,45 @@ func Line(r *v1alpha1.Rollout, s Style) string {
 	if r.Status.Step != "" {
 		head += " " + r.Status.Step
 	}
-	if r.Status.Message == "" {
-		return head
+	if text := message(r); text != "" {
+		return head + ": " + text
 	}
-	return head + ": " + r.Status.Message
+	return head
+}
+
+// message is the message of the status, with what holds or moves the Rollout besides.
+func message(r *v1alpha1.Rollout) string {
+	words := []string{}
+	if r.Status.Message != "" {
+		words = append(words, r.Status.Message)
+	}
+	if r.Status.Paused && !strings.Contains(r.Status.Message, "rollout resume") {
+		words = append(words, "paused until rollout resume "+r.Name)
+	}
+	// The engine's own words for it are about the pods that are being replaced.
+	if Restarting(r) && !strings.Contains(r.Status.Message, "being replaced") {
+		words = append(words, "a restart was asked for")
+	}
+	return strings.Join(words, "; ")
+}
+
+// Paused says what pauses a Rollout and how to end that, and is empty if nothing does.
+func Paused(r *v1alpha1.Rollout) string {
+	switch {
+	case r.Spec.Paused && r.Status.Paused:
+		return "by spec.paused and by request: set the one to false and end the other with rollout resume " + r.Name
+	case r.Spec.Paused:
+		return "by spec.paused: set it to false"
+	case r.Status.Paused:
+		return "by request: rollout resume " + r.Name + " ends it"
+	default:
+		return ""
+	}
+}
+
+// Restarting says whether pods are being replaced within their revisions, or will be when nothing else is under way.
+func Restarting(r *v1alpha1.Rollout) bool {
+	return r.Status.Restart != nil && !r.Status.Restart.Done
 }
 
 // Unanswered is the request that the engine has not answered yet, nil if there is none.

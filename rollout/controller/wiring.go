@@ -1,0 +1,182 @@
+package controller
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/traffic"
+)
+
+// routeSeparator stands between the routes of a rollout.Wiring, and kindSeparator between kind and name of each. Neither can
+// be part of a name.
+const (
+	routeSeparator = ","
+	kindSeparator  = "/"
+)
+
+// wiringOf is what the strategy wants to carry the traffic; zero for a strategy that can't be understood.
+func wiringOf(s v1alpha1.Strategy) rollout.Wiring {
+	switch {
+	case s.Canary != nil && s.BlueGreen != nil:
+		return rollout.Wiring{}
+	case s.BlueGreen != nil:
+		return rollout.Wiring{Mode: rollout.BySelector, Stable: s.BlueGreen.ActiveService, Canary: s.BlueGreen.PreviewService}
+	case s.Canary == nil:
+		return rollout.Wiring{}
+	case s.Canary.TrafficRouting == nil:
+		return rollout.Wiring{Mode: rollout.ByPods}
+	case s.Canary.TrafficRouting.GatewayAPI == nil:
+		return rollout.Wiring{}
+	}
+	w := rollout.Wiring{Mode: rollout.ByRoutes, Stable: s.Canary.StableService, Canary: s.Canary.CanaryService,
+		Routes: routeText(s.Canary.TrafficRouting.GatewayAPI.Routes)}
+	if p := s.Canary.PingPong; p != nil {
+		w.Stable, w.Canary, w.Alternate = p.PingService, p.PongService, true
+	}
+	return w
+}
+
+// readWiring is the persisted wiring as the domain knows it.
+func readWiring(w *v1alpha1.Wiring) rollout.Wiring {
+	if w == nil {
+		return rollout.Wiring{}
+	}
+	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong, Routes: routeText(w.Routes)}
+}
+
+// newWiring is the wiring to persist.
+func newWiring(w rollout.Wiring) *v1alpha1.Wiring {
+	if w.Mode == "" {
+		return nil
+	}
+	out := &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate}
+	for _, route := range routesOf(w) {
+		out.Routes = append(out.Routes, v1alpha1.RouteReference{Kind: route.Kind, Name: route.Name})
+	}
+	return out
+}
+
+// routeText names routes in a form that doesn't depend on their order.
+func routeText(routes []v1alpha1.RouteReference) string {
+	var names []string
+	for _, route := range routes {
+		names = append(names, route.Kind+kindSeparator+route.Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, routeSeparator)
+}
+
+// routesOf are the routes of a wiring.
+func routesOf(w rollout.Wiring) []traffic.RouteName {
+	if w.Routes == "" {
+		return nil
+	}
+	var routes []traffic.RouteName
+	for text := range strings.SplitSeq(w.Routes, routeSeparator) {
+		kind, name, _ := strings.Cut(text, kindSeparator)
+		routes = append(routes, traffic.RouteName{Kind: kind, Name: name})
+	}
+	return routes
+}
+
+// wiringsOf are what the spec wants and what is in force, which differ while one takes over from the other.
+func wiringsOf(r *v1alpha1.Rollout) []rollout.Wiring {
+	wanted := wiringOf(r.Spec.Strategy)
+	inForce := wanted
+	if t := r.Status.Traffic; t != nil && t.Wiring != nil {
+		inForce = readWiring(t.Wiring)
+	}
+	if inForce == wanted {
+		return []rollout.Wiring{wanted}
+	}
+	return []rollout.Wiring{wanted, inForce}
+}
+
+// servicesOf are the Services that a Rollout has a hand on, sorted.
+func servicesOf(r *v1alpha1.Rollout) []string {
+	var services []string
+	for _, w := range wiringsOf(r) {
+		for _, name := range []string{w.Stable, w.Canary} {
+			if name != "" {
+				services = append(services, name)
+			}
+		}
+	}
+	slices.Sort(services)
+	return slices.Compact(services)
+}
+
+// backends are the Services that reach stable and the revision under test. With Services that take turns they have changed
+// their roles after every other promotion.
+func backends(w rollout.Wiring, swapped bool) traffic.Pair {
+	if swapped {
+		return traffic.Pair{Stable: w.Canary, Canary: w.Stable}
+	}
+	return traffic.Pair{Stable: w.Stable, Canary: w.Canary}
+}
+
+// target is what the router is asked about.
+func target(namespace string, w rollout.Wiring, swapped bool) traffic.Target {
+	return traffic.Target{Namespace: namespace, Pair: backends(w, swapped), Routes: routesOf(w)}
+}
+
+// inForce is what carries the traffic: what the status says, and in the beginning what the spec wants.
+func (w *world) inForce() rollout.Wiring {
+	if wiring := w.observed.Status.Wiring; wiring.Mode != "" {
+		return wiring
+	}
+	return w.observed.Spec.Wiring
+}
+
+// The words for what blue-green calls differently.
+const (
+	activeName  = "active"
+	previewName = "preview"
+)
+
+// backendName is what people call the Service that plays a role.
+func (w *world) backendName(role rollout.Role) string {
+	switch {
+	case w.inForce().Mode != rollout.BySelector:
+		return string(role)
+	case role == rollout.StableRole:
+		return activeName
+	}
+	return previewName
+}
+
+// backend is the name of the Service that plays a role now.
+func (w *world) backend(role rollout.Role) string {
+	if role == rollout.StableRole {
+		return w.observed.Stable.Name
+	}
+	return w.observed.Canary.Name
+}
+
+// reference is a Service that the spec names, and in which field.
+type reference struct{ field, service string }
+
+// references are the Services that the spec names, in the order in which they are written.
+func references(s v1alpha1.Strategy) []reference {
+	var all []reference
+	add := func(field, service string) {
+		if service != "" {
+			all = append(all, reference{"spec.strategy." + field, service})
+		}
+	}
+	if c := s.Canary; c != nil && c.TrafficRouting != nil {
+		add("canary.stableService", c.StableService)
+		add("canary.canaryService", c.CanaryService)
+		if c.PingPong != nil {
+			add("canary.pingPong.pingService", c.PingPong.PingService)
+			add("canary.pingPong.pongService", c.PingPong.PongService)
+		}
+	}
+	if b := s.BlueGreen; b != nil {
+		add("blueGreen.activeService", b.ActiveService)
+		add("blueGreen.previewService", b.PreviewService)
+	}
+	return all
+}
