@@ -22,8 +22,9 @@ const (
 
 // Measurement is one answer of a source, judged.
 type Measurement struct {
-	// Run and Metric say what was measured for which release.
+	// Run, Step and Metric say what was measured for which release, and where it was within its plan then, counting from 0.
 	Run    int64
+	Step   int
 	Metric string
 	// At is when the question was asked, so that an answer is never taken for newer than it is.
 	At time.Time

@@ -18,16 +18,23 @@ func AbortProceeds(o Observed, p Plan) error {
 	if slices.ContainsFunc(p.Actions, o.takesBack) {
 		return nil
 	}
-	ready := min(o.Stable.Ready(o.Status.Stable), o.workload(o.Status.Stable).Ready)
-	returning := o.Spec.DynamicStable && 100-100*ready/max(o.Spec.Replicas, 1) >= share.High
-	// Only the settling of the pointer is worth waiting for, never longer than the settle time, and before that a status
-	// that says what somebody else has changed.
-	settling := o.Spec.DynamicStable || o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
-	if returning || settling && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+	if o.returning(share.High) || o.settling(p) && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
 		return nil
 	}
 	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
 		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
+}
+
+// returning says whether stable's pods are still on their way, so that it can't carry more than it does.
+func (o Observed) returning(share int) bool {
+	ready := min(o.Stable.Ready(o.Status.Stable), o.workload(o.Status.Stable).Ready)
+	return o.Spec.DynamicStable && 100-100*ready/max(o.Spec.Replicas, 1) >= share
+}
+
+// settling says whether there is something that is worth waiting for: the pointer of the stable backend, endpoints of a stable
+// that has given pods back, and before all that a status that says what somebody else has changed.
+func (o Observed) settling(p Plan) bool {
+	return o.Spec.DynamicStable || o.Stable.Revision == o.Status.Stable || !p.Status.Ledger.sees(o.Status.Ledger)
 }
 
 // stableCouldServe says whether there is a backend for stable, and something to point it at.

@@ -154,13 +154,26 @@ type Report struct {
 
 // Agrees says whether two plans do the same: the same actions, leading to the same place. Times may differ.
 func (p Plan) Agrees(other Plan) bool {
-	if !slices.Equal(p.Actions, other.Actions) || p.Status.Stable != other.Status.Stable || p.Status.Wiring != other.Status.Wiring ||
-		p.Status.Answer.ID != other.Status.Answer.ID || p.Status.Answer.Accepted != other.Status.Answer.Accepted {
-		return false
+	return slices.Equal(p.Actions, other.Actions) && p.Status.essence() == other.Status.essence()
+}
+
+// essence is what two plans have to agree on.
+type essence struct {
+	stable, revision Revision
+	wiring           Wiring
+	swapped          bool
+	answer           string
+	accepted         bool
+	run              int64
+	phase            Phase
+	step             int
+	approved         bool
+}
+
+func (s Status) essence() essence {
+	e := essence{stable: s.Stable, wiring: s.Wiring, swapped: s.Swapped, answer: s.Answer.ID, accepted: s.Answer.Accepted}
+	if r := s.Release; r != nil {
+		e.revision, e.run, e.phase, e.step, e.approved = r.Revision, r.Run, r.Phase, r.Step, r.Approved
 	}
-	a, b := p.Status.Release, other.Status.Release
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	return a.Run == b.Run && a.Revision == b.Revision && a.Phase == b.Phase && a.Step == b.Step && a.Approved == b.Approved
+	return e
 }

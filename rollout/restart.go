@@ -39,7 +39,8 @@ func (d *decision) withSurge(replicas int) int {
 // nothing else moves, since a release and a restart would each count on the same pods.
 func (d *decision) restartPods() {
 	r, w := &d.next.Restart, d.o.workload(d.next.Stable)
-	if !d.restarting() || d.moved || d.movesTraffic() || len(d.shrink) > 0 || w.Revision == "" {
+	calm := !d.moved && !d.movesTraffic() && len(d.shrink) == 0
+	if !d.restarting() || !calm || w.Revision == "" {
 		return
 	}
 	if r.Until.IsZero() {
@@ -54,13 +55,18 @@ func (d *decision) restartPods() {
 	if r.Left == 0 || w.Outdated < r.Left {
 		r.Left, r.Progress = w.Outdated, d.o.Now
 	}
+	d.evict(w)
+}
+
+// evict removes as many pods as can be spared.
+func (d *decision) evict(w Workload) {
 	least := d.o.Spec.Replicas
 	if d.withSurge(least) == least {
 		least -= d.o.Spec.MaxUnavailable
 	}
 	spare := min(min(w.Available, w.Listed)-least, w.Outdated)
 	if w.Replicas >= least && spare > 0 {
-		d.act(Evict{Revision: w.Revision, Pods: spare, Until: r.Until, Why: "they are older than the restart that was asked for"})
+		d.act(Evict{Revision: w.Revision, Pods: spare, Until: d.next.Restart.Until, Why: "they are older than the restart that was asked for"})
 		d.wakeAt(d.o.Now.Add(evictionPause))
 	}
 }

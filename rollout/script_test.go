@@ -86,40 +86,30 @@ func (s *script) start(words []string) {
 func (s *script) set(spec *rollout.Spec, words []string) {
 	for _, word := range words {
 		name, value, _ := strings.Cut(word, "=")
-		switch name {
-		case "replicas":
-			spec.Replicas = s.number(value)
-		case "surge":
-			spec.MaxSurge = s.number(value)
-		case "unavailable":
-			spec.MaxUnavailable = s.number(value)
-		case "wiring":
-			spec.Wiring = wiring(value)
-		case "dynamic-stable":
-			spec.DynamicStable = value == "true"
-		case "min-pods":
-			spec.MinPods = s.number(value)
-		case "preview-replicas":
-			spec.PreviewReplicas = s.number(value)
-		case "scale-down-delay":
-			spec.ScaleDownDelay = s.duration(value)
-		case "rollback-window":
-			spec.RollbackWindow = s.number(value)
-		case "restart-at":
-			spec.RestartAt = s.cluster.Now().Add(s.duration(value))
-		case "look":
-			spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/")
-		case "post-metric":
-			spec.PostMetrics = append(spec.PostMetrics, s.metric(value))
-		case "paused":
-			spec.Paused = value == "true"
-		case "steps":
-			spec.Steps = s.steps(value)
-		case "metric":
-			spec.Metrics = append(spec.Metrics, s.metric(value))
-		default:
-			require.Fail(s.t, "there is no field "+name)
-		}
+		set := s.fields(spec, value)[name]
+		require.NotNil(s.t, set, "there is no field "+name)
+		set()
+	}
+}
+
+// fields says what to do with a value for each field.
+func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
+	return map[string]func(){
+		"replicas":         func() { spec.Replicas = s.number(value) },
+		"surge":            func() { spec.MaxSurge = s.number(value) },
+		"unavailable":      func() { spec.MaxUnavailable = s.number(value) },
+		"wiring":           func() { spec.Wiring = wiring(value) },
+		"dynamic-stable":   func() { spec.DynamicStable = value == "true" },
+		"min-pods":         func() { spec.MinPods = s.number(value) },
+		"preview-replicas": func() { spec.PreviewReplicas = s.number(value) },
+		"scale-down-delay": func() { spec.ScaleDownDelay = s.duration(value) },
+		"rollback-window":  func() { spec.RollbackWindow = s.number(value) },
+		"restart-at":       func() { spec.RestartAt = s.cluster.Now().Add(s.duration(value)) },
+		"look":             func() { spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/") },
+		"paused":           func() { spec.Paused = value == "true" },
+		"steps":            func() { spec.Steps = s.steps(value) },
+		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
+		"post-metric":      func() { spec.PostMetrics = append(spec.PostMetrics, s.metric(value)) },
 	}
 }
 

@@ -5,12 +5,9 @@ package rollout
 type bySelector struct{ *decision }
 
 func (d bySelector) give(weight int) bool {
-	release, share, replicas := d.next.Release, d.next.Ledger.High, d.o.Spec.Replicas
-	d.size(d.next.Stable, replicas, "stable can take everything back at any moment")
-	want := d.rehearsalPods()
-	if weight > 0 || share > 0 {
-		want = replicas
-	}
+	release, share := d.next.Release, d.next.Ledger.High
+	d.size(d.next.Stable, d.o.Spec.Replicas, "stable can take everything back at any moment")
+	want := d.rehearsalPods(max(weight, share))
 	d.grow(release.Revision, want, "capacity before traffic")
 	d.retire()
 	switch w, stable := d.o.workload(release.Revision), d.o.workload(d.next.Stable); {
@@ -33,9 +30,9 @@ func (d bySelector) give(weight int) bool {
 	return false
 }
 
-// rehearsalPods is how many pods the revision under test has before the switch.
-func (d bySelector) rehearsalPods() int {
-	if want := d.o.Spec.PreviewReplicas; want > 0 {
+// rehearsalPods is how many pods the revision under test has: before the switch maybe fewer than for it.
+func (d bySelector) rehearsalPods(weight int) int {
+	if want := d.o.Spec.PreviewReplicas; want > 0 && weight == 0 {
 		return min(want, d.o.Spec.Replicas)
 	}
 	return d.o.Spec.Replicas

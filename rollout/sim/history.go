@@ -80,21 +80,43 @@ func (h *history) seen() map[string]int {
 	seen := map[string]int{}
 	for i, o := range h.store.rollouts[1:] {
 		before, after := h.store.rollouts[i].status, o.status
-		if before.Stable != after.Stable {
-			seen["promoted"]++
+		for what, is := range map[string]bool{
+			"promoted":  before.Stable != after.Stable,
+			"restarted": !before.Restart.Done && after.Restart.Done,
+			"rewired":   before.Wiring.Mode != "" && before.Wiring != after.Wiring,
+			"swapped":   before.Swapped != after.Swapped,
+			"went back": before.Runs != after.Runs && after.Release != nil && after.Release.Phase == rollout.Promoting,
+			"judged":    judged(before.Release, after.Release, o.spec.Steps),
+		} {
+			if is {
+				seen[what]++
+			}
 		}
 		if before.Answer.ID != after.Answer.ID && after.Answer.Accepted {
 			seen["accepted "+string(after.Answer.Verb)]++
 		}
-		switch b, a := before.Release, after.Release; {
-		case a == nil || b != nil && a.Run == b.Run && a.Phase == b.Phase:
-		case a.Phase == rollout.Aborting:
-			seen["aborted by "+string(a.Cause)]++
-		default:
-			seen[string(a.Phase)]++
+		if phase := entered(before.Release, after.Release); phase != "" {
+			seen[phase]++
 		}
 	}
 	return seen
+}
+
+// entered is the phase that a release has come to, empty if it is where it was.
+func entered(before, after *rollout.Release) string {
+	switch {
+	case after == nil || before != nil && after.Run == before.Run && after.Phase == before.Phase:
+		return ""
+	case after.Phase == rollout.Aborting:
+		return "aborted by " + string(after.Cause)
+	}
+	return string(after.Phase)
+}
+
+// judged says whether a step that waits for a verdict was passed.
+func judged(before, after *rollout.Release, steps []rollout.Step) bool {
+	return before != nil && after != nil && before.Run == after.Run && before.Step < after.Step && before.Step < len(steps) &&
+		steps[before.Step].Kind == rollout.Judge
 }
 
 // Explain runs the history of a seed once more and returns its last lines.
@@ -123,7 +145,28 @@ func newHistory(seed uint64, o Options) *history {
 }
 
 func describe(s Settings) string {
-	return fmt.Sprintf("%d routes, installed %t, instant %t, %+v", s.Routes, s.Installed, s.Instant, s.Spec)
+	spec := s.Spec
+	spec.Metrics, spec.PostMetrics, spec.Steps = nil, nil, nil
+	return fmt.Sprintf("%d routes, installed %t, instant %t, steps %s, %d and %d metrics, %+v",
+		s.Routes, s.Installed, s.Instant, plan(s.Spec.Steps), len(s.Spec.Metrics), len(s.Spec.PostMetrics), spec)
+}
+
+// plan writes steps as the golden transcripts do.
+func plan(steps []rollout.Step) string {
+	var words []string
+	for _, s := range steps {
+		switch s.Kind {
+		case rollout.SetWeight:
+			words = append(words, fmt.Sprintf("%d%%", s.Weight))
+		case rollout.Pause:
+			words = append(words, fmt.Sprintf("pause:%s", s.Duration))
+		case rollout.SetScale:
+			words = append(words, fmt.Sprintf("pods:%d", s.Pods))
+		case rollout.Judge:
+			words = append(words, "judge:"+s.Metrics[0].Name)
+		}
+	}
+	return strings.Join(words, ",")
 }
 
 func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }

@@ -40,7 +40,45 @@ func planning(change func(rollout.Observed, *rollout.Plan)) func(rollout.Observe
 }
 
 func mutants() []mutant {
-	return append(impatient(), careless()...)
+	return slices.Concat(impatient(), careless(), confused(), hasty())
+}
+
+// confused mutants do the right thing in the wrong mode or at the wrong time.
+func confused() []mutant {
+	return []mutant{
+		{"gives everything back at once to a stable that has given pods back", "CapacityBeforeTraffic", believing(func(o *rollout.Observed) {
+			if release := o.Status.Release; release != nil && release.Phase == rollout.Aborting {
+				o.Spec.DynamicStable = false
+			}
+		})},
+		{"shows the preview to everybody", "PointersMoveDrained", planning(func(o rollout.Observed, p *rollout.Plan) {
+			if release := o.Status.Release; release != nil && o.Spec.Wiring.Mode == rollout.BySelector && release.Phase == rollout.Stepping && len(p.Actions) == 0 {
+				p.Actions, p.Confirm = []rollout.Action{rollout.Point{Backend: rollout.StableRole, Revision: release.Revision}}, true
+			}
+		})},
+		{"lets go of a Service while another revision has pods", "PointersMoveDrained", planning(func(o rollout.Observed, p *rollout.Plan) {
+			if o.Spec.Wiring.Mode == rollout.ByRoutes && o.Status.Release != nil && len(p.Actions) == 0 {
+				p.Actions, p.Confirm = []rollout.Action{rollout.Widen{Backend: rollout.StableRole}}, true
+			}
+		})},
+	}
+}
+
+// hasty mutants skip what they should wait for.
+func hasty() []mutant {
+	return []mutant{
+		{"replaces pods without new ones beside them", "AvailabilityStaysInBounds", planning(func(o rollout.Observed, p *rollout.Plan) {
+			if o.Status.Stable != "" && !o.Status.Restart.Done && !o.Status.Restart.Until.IsZero() && len(p.Actions) == 0 {
+				p.Actions, p.Confirm = []rollout.Action{rollout.Evict{Revision: o.Status.Stable, Pods: 9, Until: o.Status.Restart.Until}}, true
+			}
+		})},
+		{"takes a step for judged", "OnlyVerdictsPromote", believing(func(o *rollout.Observed) {
+			o.Spec.Steps = slices.Clone(o.Spec.Steps)
+			for i := range o.Spec.Steps {
+				o.Spec.Steps[i].Metrics = nil
+			}
+		})},
+	}
 }
 
 // impatient mutants don't wait for what has to be waited for.

@@ -142,7 +142,7 @@ func (h *history) person() {
 	case n < 14:
 		steps := h.steps(h.store.rollouts.last().spec.Wiring.Mode)
 		h.Edit(func(s *rollout.Spec) { s.Steps = steps })
-		h.say("person", "changes the steps to %v", steps)
+		h.say("person", "changes the steps to %s", plan(steps))
 	default:
 		h.Edit(h.watch)
 		h.say("person", "watches other metrics")
@@ -170,6 +170,9 @@ func (h *history) undo() {
 		return
 	}
 	revision := sets[h.random.IntN(len(sets))].Revision
+	if former := h.Status().Former; len(former) > 0 && !h.oneIn(3) {
+		revision = former[len(former)-1]
+	}
 	h.requests++
 	h.Edit(func(s *rollout.Spec) { s.Target = revision })
 	h.store.editRollout(func(o *object) {
@@ -202,13 +205,13 @@ func (h *history) request() {
 		h.say("person", "asks once more: %+v", *old.request)
 		return
 	}
-	verbs := []rollout.Verb{rollout.Promote, rollout.Promote, rollout.Promote, rollout.PromoteFull, rollout.Abort, rollout.Retry,
-		rollout.Retry, rollout.Freeze, rollout.Resume, rollout.Resume, rollout.Restart}
+	verbs := []rollout.Verb{rollout.Promote, rollout.Promote, rollout.Promote, rollout.Promote, rollout.PromoteFull, rollout.Abort,
+		rollout.Abort, rollout.Retry, rollout.Retry, rollout.Freeze, rollout.Resume, rollout.Resume, rollout.Restart}
 	h.requests++
 	r := rollout.Request{ID: fmt.Sprint(h.requests), Verb: verbs[h.random.IntN(len(verbs))], Revision: old.spec.Target}
 	if release := old.status.Release; release != nil {
 		r.Revision, r.Step = release.Revision, release.Step
-		if release.Cause != "" && h.oneIn(2) {
+		if release.Cause != "" && !h.oneIn(3) {
 			r.Verb = rollout.Retry
 		}
 	}

@@ -225,15 +225,15 @@ func (h *history) converged() error {
 			return fmt.Errorf("route %d gives the canary %d%%", i+1, share)
 		}
 	}
-	for _, role := range roles {
-		b := object.service(role)
-		if b < 0 {
-			continue
-		}
-		if s := h.store.services.last()[b]; s.revision != status.Stable {
-			return fmt.Errorf("the %s Service points at %q, not at stable revision %s", role, s.revision, status.Stable)
-		}
+	if err := h.pointed(); err != nil {
+		return err
 	}
+	return h.sized()
+}
+
+// sized says what keeps every revision from having the pods it should have, none of them too old.
+func (h *history) sized() error {
+	status, spec := h.Status(), h.store.rollouts.last().spec
 	if r := status.Restart; !r.At.IsZero() && !r.Done && !h.hopeless(status.Stable) {
 		return fmt.Errorf("%d pods are older than the restart", r.Left)
 	}
@@ -244,6 +244,21 @@ func (h *history) converged() error {
 		}
 		if set.Replicas != want {
 			return fmt.Errorf("revision %s has %d pods, not %d", set.Revision, set.Replicas, want)
+		}
+	}
+	return nil
+}
+
+// pointed says which Service that is in force does not reach stable.
+func (h *history) pointed() error {
+	object := h.store.rollouts.last()
+	for _, role := range roles {
+		b := object.service(role)
+		if b < 0 {
+			continue
+		}
+		if s := h.store.services.last()[b]; s.revision != object.status.Stable {
+			return fmt.Errorf("the %s Service points at %q, not at stable revision %s", role, s.revision, object.status.Stable)
 		}
 	}
 	return nil

@@ -89,11 +89,12 @@ func TestAHistoryIsTheSameEveryTime(t *testing.T) {
 }
 
 func TestHistoriesReachEveryTransition(t *testing.T) {
-	seen := play(DefaultOptions(), 0, 1000).seen
+	seen := play(DefaultOptions(), 0, 2000).seen
 	for _, what := range []string{
 		"Installing", "Stepping", "Promoting", "Aborted", "promoted",
 		"aborted by Request", "aborted by Analysis", "aborted by Deadline", "aborted by Superseded",
-		"accepted promote", "accepted promote-full", "accepted abort", "accepted retry",
+		"accepted promote", "accepted promote-full", "accepted abort", "accepted retry", "accepted pause", "accepted resume",
+		"accepted undo", "accepted restart", "restarted", "rewired", "swapped", "went back", "judged",
 	} {
 		require.Greater(t, seen[what], 20, "%s, of %v", what, seen)
 	}
