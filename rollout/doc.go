@@ -5,8 +5,8 @@
 // # Words
 //
 // A revision is one pod template, known by its hash. The stable revision is the one that was last promoted; the canary
-// is the revision under test. A backend is a Service that traffic can be sent to; the split is the share in percent that
-// each backend gets. A split is settled when the router has accepted it and the settle time has passed; a backend is
+// (in blue-green the preview) is the revision under test. A backend is a Service that traffic can be sent to; the split is the
+// share in percent that each backend gets. A split is settled when the router has accepted it and the settle time has passed; a backend is
 // drained when it has been settled at zero for the drain time. A step is one entry of the user's plan. A verdict is what
 // the analysis says of a revision. A request is what a person asked for.
 //
@@ -25,9 +25,18 @@
 //	                                  ▼
 //	                               Aborted ── new template ──► (no release)
 //
+// A revision that has served before may go from no release to Promoting at once; see start in idle.go.
+//
 // Without a release the engine still works: it makes both backends reach stable, gives the stable backend everything,
-// and only then removes what is left of other revisions. That one rule, in converge.go, finishes a promotion, cleans up
+// and only then removes what is left of other revisions. That one rule, way.converge, finishes a promotion, cleans up
 // after an abort and repairs what somebody else changed.
+//
+// # Modes
+//
+// What moves traffic is a way: byRoutes (routed.go, handover.go) lets a router split it between two Services, byPods
+// (rolling.go) lets the number of pods be the share, bySelector (switching.go) switches the active Service: blue-green is a
+// canary with one edge from 0 to 100. Which one is in force stands in the status and changes only when nothing but stable has
+// pods (rewire.go).
 //
 // # Capacity, traffic, identity
 //
