@@ -100,6 +100,20 @@ func TestTheSelectorCanNotBeChanged(t *testing.T) {
 	require.Contains(t, messages, "spec.selector can't be changed")
 }
 
+func TestTheSelectorCanNotBeAddedOrRemoved(t *testing.T) {
+	server := newServer(t)
+	ofDeployment := parse(t, []byte(`{"spec": {"template": null, "workloadRef": {"name": "checkout"}}}`))
+	with := mergePatch(example(t), ofDeployment)
+	without := mergePatch(with, parse(t, []byte(`{"spec": {"selector": null}}`)))
+	for name, messages := range map[string][]string{
+		"removed": server.update(t.Context(), with, without),
+		"added":   server.update(t.Context(), without, with),
+	} {
+		require.Contains(t, strings.Join(messages, "\n"), "spec.selector can't be added or removed", name)
+	}
+	require.Empty(t, server.update(t.Context(), without, without))
+}
+
 // testCase is a change to the example, and what the API server says about the result.
 type testCase struct {
 	Case   string             `json:"case"`

@@ -90,7 +90,11 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 			out.UpdatedReplicas = set.Status.Replicas
 		}
 	}
-	out.ServingReplicas = min(out.Replicas, count(w.observed.Spec.Replicas))
+	told := w.observed.Autoscaling()
+	out.ServingReplicas, out.ServingSelector = count(told.Replicas), out.Selector
+	if told.Revision != "" {
+		out.ServingSelector = selectorText(w.template().selectorOf(told.Revision))
+	}
 	return out
 }
 

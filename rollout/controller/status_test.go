@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
@@ -93,8 +91,8 @@ func TestAReleaseGoesOnWhereAnEarlierControllerLeftIt(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(earlierStatus), &stored))
 	r := exampleRollout(exampleTemplate)
 	r.Spec.Strategy.Canary = routed("stable", "canary")
-	r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{{SetWeight: ptr.To(int32(20))}, {Pause: &v1alpha1.Pause{}}, {SetWeight: ptr.To(int32(60))}, {Pause: &v1alpha1.Pause{}}}
-	r.Spec.Replicas = ptr.To(int32(4))
+	r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{{SetWeight: new(int32(20))}, {Pause: &v1alpha1.Pause{}}, {SetWeight: new(int32(60))}, {Pause: &v1alpha1.Pause{}}}
+	r.Spec.Replicas = new(int32(4))
 	r.Status = stored
 	w := &world{object: r, key: keyOf(r)}
 	w.observed.Status = readStatus(stored)
@@ -121,18 +119,20 @@ func TestAReleaseGoesOnWhereAnEarlierControllerLeftIt(t *testing.T) {
 		Routes: []v1alpha1.RouteReference{{Kind: "HTTPRoute", Name: "checkout"}}}, newStatus(w, plan).Traffic.Wiring)
 }
 
-func TestAnAutoscalerSeesNoMoreReplicasThanItAskedForHoweverManyARelaseHas(t *testing.T) {
+func TestAnAutoscalerIsToldOfThePodsThatServe(t *testing.T) {
 	w := exampleWorld(t, exampleRollout(exampleTemplate))
 	w.observed.Spec.Replicas = 4
-	pods := func(n int32) *appsv1.ReplicaSet {
-		return &appsv1.ReplicaSet{Status: appsv1.ReplicaSetStatus{Replicas: n}}
-	}
-	w.sets = map[rollout.Revision]*appsv1.ReplicaSet{"a": pods(4), "b": pods(3)}
+	w.observed.Workloads = []rollout.Workload{{Revision: "aaa", Replicas: 4}, {Revision: "bbb", Replicas: 3}}
 	s := newStatus(w, rollout.Plan{})
-	require.EqualValues(t, 7, s.Replicas)
 	require.EqualValues(t, 4, s.ServingReplicas)
-	w.sets = map[rollout.Revision]*appsv1.ReplicaSet{"a": pods(3)}
-	require.EqualValues(t, 3, newStatus(w, rollout.Plan{}).ServingReplicas)
+	require.Equal(t, "app=checkout", s.ServingSelector)
+
+	w.observed.Status.Wiring = rollout.Wiring{Mode: rollout.BySelector, Stable: "active"}
+	w.observed.Stable = rollout.Backend{Name: "active", Revision: "bbb"}
+	s = newStatus(w, rollout.Plan{})
+	require.EqualValues(t, 3, s.ServingReplicas)
+	require.Equal(t, "app=checkout,pod-template-hash=bbb", s.ServingSelector)
+	require.Equal(t, "app=checkout", s.Selector)
 }
 
 func TestTheRevisionUnderTestIsCalledAsTheStrategyCallsIt(t *testing.T) {

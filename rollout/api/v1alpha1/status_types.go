@@ -80,6 +80,10 @@ type RolloutStatus struct {
 	// count, or every release would make an autoscaler ask for more.
 	// +optional
 	ServingReplicas int32 `json:"servingReplicas"`
+	// ServingSelector selects the pods that users' requests reach, as a string, for autoscalers: with blue-green those of the
+	// revision that the active Service reaches.
+	// +optional
+	ServingSelector string `json:"servingSelector,omitempty"`
 	// Replicas is the number of pods of all revisions.
 	// +optional
 	Replicas int32 `json:"replicas"`
@@ -92,7 +96,7 @@ type RolloutStatus struct {
 	// AvailableReplicas is the number of pods of all revisions that have been ready for minReadySeconds.
 	// +optional
 	AvailableReplicas int32 `json:"availableReplicas"`
-	// Selector selects the pods of the Rollout, as a string, for the scale subresource.
+	// Selector selects the pods of all revisions, as a string.
 	// +optional
 	Selector string `json:"selector,omitempty"`
 	// Revisions are the revisions that have pods or a role, newest first.
