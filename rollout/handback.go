@@ -46,7 +46,7 @@ type Holder int
 const (
 	// HeldByRollout: the Rollout that is being deleted owns it.
 	HeldByRollout Holder = iota + 1
-	// HeldByNobody: somebody ended the ownership of the Rollout.
+	// HeldByNobody: the ownership of the Rollout was ended, by the garbage collector for example.
 	HeldByNobody
 	// HeldBySource: the Deployment owns it.
 	HeldBySource
@@ -58,8 +58,6 @@ type Holding struct {
 	// Name of the ReplicaSet.
 	Name   string
 	Holder Holder
-	// Closed: the Deployment's controller can't adopt it.
-	Closed bool
 	// Replicas is what it is asked for, Pods how many it has.
 	Replicas, Pods int
 }
@@ -70,12 +68,18 @@ type Resize struct {
 	Why      string
 }
 
-// GiveBack ends the ownership of a ReplicaSet.
+// GiveBack makes a ReplicaSet the source's.
 type GiveBack struct {
 	Revision Revision
-	// Adopt: the Deployment's controller is to adopt it. Otherwise it can't.
-	Adopt bool
-	Why   string
+	Why      string
+}
+
+// Leave makes a ReplicaSet nobody's.
+type Leave struct {
+	Revision Revision
+	// Open: a Deployment may adopt it.
+	Open bool
+	Why  string
 }
 
 // LetGo ends the hold on the source.
@@ -94,6 +98,7 @@ type Forget struct {
 
 func (Resize) isAction()   {}
 func (GiveBack) isAction() {}
+func (Leave) isAction()    {}
 func (LetGo) isAction()    {}
 func (Forget) isAction()   {}
 
@@ -102,10 +107,11 @@ func (a Resize) String() string {
 }
 
 func (a GiveBack) String() string {
-	if !a.Adopt {
-		return fmt.Sprintf("leave revision %s to nobody: %s", a.Revision, a.Why)
-	}
-	return fmt.Sprintf("give revision %s back: %s", a.Revision, a.Why)
+	return fmt.Sprintf("give revision %s back to the Deployment: %s", a.Revision, a.Why)
+}
+
+func (a Leave) String() string {
+	return fmt.Sprintf("leave revision %s to nobody: %s", a.Revision, a.Why)
 }
 
 func (a LetGo) String() string {
@@ -139,28 +145,20 @@ func HandBack(d Departing) Farewell {
 		return d.orphan()
 	case !d.Source.Held && !ours:
 		return Farewell{Actions: []Action{Forget{Why: "nothing is held any more"}}}
-	case !d.whole():
+	case !d.alone() || d.serving().size() > 0 && d.serving().Revision != d.Source.Target:
 		return d.freeze("in the middle of a release")
-	case d.Now.After(d.Deadline):
-		return d.freeze("and the Deployment's controller has not adopted all ReplicaSets in time")
 	}
-	if f, pending := d.letGoOfServices(); pending {
-		return f
+	if services := d.letGoOfServices(); len(services) > 0 {
+		return Farewell{Actions: services}
 	}
-	return d.giveBack()
+	next := d.giveBack()
+	if next.Waits != "" && d.Now.After(d.Deadline) {
+		return d.freeze("and nothing came of waiting for " + next.Waits)
+	}
+	return next
 }
 
-// whole says whether one revision is all there is, and the Deployment's template is that revision's.
-func (d Departing) whole() bool {
-	serving := d.serving()
-	return d.alone() && (serving.size() == 0 || serving.Revision == d.Source.Target)
-}
-
-// alone says whether at most one revision has pods.
-func (d Departing) alone() bool {
-	serving := d.serving()
-	return !slices.ContainsFunc(d.Holdings, func(h Holding) bool { return h.size() > 0 && h.Revision != serving.Revision })
-}
+func (h Holding) size() int { return max(h.Replicas, h.Pods) }
 
 // serving is the revision that has pods, and stable if none has.
 func (d Departing) serving() Holding {
@@ -176,32 +174,49 @@ func (d Departing) serving() Holding {
 	return stable
 }
 
-func (h Holding) size() int { return max(h.Replicas, h.Pods) }
+// alone says whether at most one revision has pods.
+func (d Departing) alone() bool {
+	serving := d.serving()
+	return !slices.ContainsFunc(d.Holdings, func(h Holding) bool { return h.size() > 0 && h.Revision != serving.Revision })
+}
 
 // letGoOfServices makes the Services reach the pods of all revisions. There is only one, so they reach the same pods as before;
 // and those that the Deployment makes later, too.
-func (d Departing) letGoOfServices() (Farewell, bool) {
-	var f Farewell
+func (d Departing) letGoOfServices() []Action {
+	var actions []Action
 	for _, role := range []Role{StableRole, CanaryRole} {
-		if b := d.Backends[role]; b.Name != "" && !b.Missing && b.Revision != "" {
-			f.Actions = append(f.Actions, Widen{Backend: role, Why: "one revision is all there is, and the Deployment's next one needs the Service too"})
+		if d.pins(role) {
+			actions = append(actions, Widen{Backend: role, Service: d.Backends[role].Name, Why: "one revision is all there is, and the Deployment's next one needs the Service too"})
 		}
 	}
-	return f, len(f.Actions) > 0
+	return actions
 }
 
-// giveBack returns the ReplicaSets. The one with pods goes first and the others wait until the Deployment has adopted it: the
-// controller of a Deployment that has ReplicaSets but no pods would ask the newest of them for some.
+// pins says whether the Service in a role reaches one revision only.
+func (d Departing) pins(role Role) bool {
+	b := d.Backends[role]
+	return b.Name != "" && !b.Missing && b.Revision != ""
+}
+
+// giveBack returns the ReplicaSets. The one with pods goes first: the controller of a paused Deployment that has nothing but
+// ReplicaSets without pods asks the newest of them for some. And it makes its only one with pods as large as the
+// Deployment is to be, so these two must be equal before.
 func (d Departing) giveBack() Farewell {
 	serving := d.serving()
-	others := slices.DeleteFunc(slices.Clone(d.Holdings), func(h Holding) bool {
-		return h.Holder == HeldBySource || h.Revision == serving.Revision
-	})
+	left := slices.DeleteFunc(slices.Clone(d.Holdings), func(h Holding) bool { return h.Holder == HeldBySource })
+	slices.SortStableFunc(left, func(a, b Holding) int { return b.size() - a.size() })
+	leads := serving.Revision != "" && serving.Holder != HeldBySource
 	switch {
-	case serving.Revision != "" && serving.Holder != HeldBySource:
-		return d.lead(serving)
-	case len(others) > 0:
-		return offer(others)
+	case leads && d.Source.Replicas != serving.Replicas:
+		return Farewell{Actions: []Action{Resize{Replicas: serving.Replicas, Why: "that is how many there are"}}}
+	case leads && !d.Source.Seen:
+		return Farewell{Waits: "the Deployment's controller to see how many pods it is to have"}
+	case len(left) > 0:
+		var f Farewell
+		for _, h := range left {
+			f.Actions = append(f.Actions, GiveBack{Revision: h.Revision, Why: "the Rollout is deleted"})
+		}
+		return f
 	case !d.Source.Seen || serving.Pods > 0 && d.Source.Pods == 0:
 		return Farewell{Waits: "the Deployment's controller to count its pods"}
 	case d.Source.Updated < d.Source.Pods:
@@ -216,40 +231,14 @@ func (d Departing) giveBack() Farewell {
 	}
 }
 
-// lead returns the ReplicaSet with pods. A paused Deployment makes its only ReplicaSet as large as it is itself, so they must
-// be equal before.
-func (d Departing) lead(serving Holding) Farewell {
-	switch {
-	case d.Source.Replicas != serving.Replicas:
-		return Farewell{Actions: []Action{Resize{Replicas: serving.Replicas, Why: "that is how many pods there are"}}}
-	case !d.Source.Seen:
-		return Farewell{Waits: "the Deployment's controller to see how many pods it is to have"}
-	}
-	return offer([]Holding{serving})
-}
-
-// offer lets the Deployment adopt ReplicaSets.
-func offer(holdings []Holding) Farewell {
-	var f Farewell
-	var names []string
-	for _, h := range holdings {
-		names = append(names, h.Name)
-		if h.Holder == HeldByRollout || h.Closed {
-			f.Actions = append(f.Actions, GiveBack{Revision: h.Revision, Adopt: true, Why: "the Rollout is deleted"})
-		}
-	}
-	f.Waits = "the Deployment's controller to adopt " + strings.Join(names, ", ")
-	return f
-}
-
 // freeze leaves everything as it is. The ReplicaSets belong to nobody then: the controller of a paused Deployment with several
 // of them scales them, and may take all pods of the older one away.
 func (d Departing) freeze(why string) Farewell {
 	note := d.note(why)
 	f := Farewell{Events: []Event{{Warning: true, Reason: "LeftAsItIs", Message: note}}}
 	for _, h := range d.Holdings {
-		if h.Holder == HeldByRollout {
-			f.Actions = append(f.Actions, GiveBack{Revision: h.Revision, Why: "the Rollout is deleted " + why})
+		if h.Holder != HeldBySource {
+			f.Actions = append(f.Actions, Leave{Revision: h.Revision, Why: "the Rollout is deleted " + why})
 		}
 	}
 	f.Actions = append(f.Actions, LetGo{Paused: true, Note: note, Why: "the Rollout is deleted " + why}, Forget{Why: "nothing is held any more"})
@@ -261,29 +250,31 @@ func (d Departing) note(why string) string {
 	var sets, services []string
 	for _, h := range d.Holdings {
 		if h.Holder != HeldBySource && h.size() > 0 {
-			sets = append(sets, fmt.Sprintf("%s (%d pods)", h.Name, h.size()))
+			sets = append(sets, fmt.Sprintf("%s (pods: %d)", h.Name, h.size()))
 		}
 	}
 	for _, role := range []Role{StableRole, CanaryRole} {
-		if b := d.Backends[role]; b.Name != "" && !b.Missing && b.Revision != "" {
-			services = append(services, b.Name)
+		if d.pins(role) {
+			services = append(services, d.Backends[role].Name)
 		}
 	}
 	text := fmt.Sprintf("the Rollout was deleted %s; nothing was changed, and the Deployment is still paused. ", why)
 	if len(sets) > 0 {
-		text += "ReplicaSets " + strings.Join(sets, ", ") + " go on serving. "
+		text += "These ReplicaSets go on serving: " + strings.Join(sets, ", ") + ". "
 	}
-	text += "Create the Rollout again to go on. To do without it: 1. give the Deployment the template that is to serve; " +
-		"2. kubectl rollout resume deployment " + d.Source.Name + ", and wait until its new pods are ready"
-	step := 3
+	steps := []string{"give the Deployment the template that is to serve",
+		"kubectl rollout resume deployment " + d.Source.Name + ", and wait until its new pods are ready"}
 	if len(services) > 0 {
-		text += fmt.Sprintf("; %d. remove pod-template-hash from the selectors of Services %s", step, strings.Join(services, ", "))
-		step++
+		steps = append(steps, "remove pod-template-hash from the selectors of these Services: "+strings.Join(services, ", "))
 	}
 	if len(sets) > 0 {
-		text += fmt.Sprintf("; %d. delete these ReplicaSets", step)
+		steps = append(steps, "delete these ReplicaSets")
 	}
-	return text
+	text += "Create the Rollout again, and the release starts anew. To do without it: "
+	for i, step := range steps {
+		text += fmt.Sprintf("%d. %s; ", i+1, step)
+	}
+	return strings.TrimSuffix(text, "; ")
 }
 
 // orphan leaves the pods to nobody, since the Deployment is gone: nothing else would keep the garbage collector from taking
@@ -292,9 +283,7 @@ func (d Departing) orphan() Farewell {
 	f := Farewell{Events: []Event{{Warning: true, Reason: "LeftAsItIs",
 		Message: fmt.Sprintf("Deployment %s is gone and can't get its pods back; its ReplicaSets go on serving and belong to nobody", d.Source.Name)}}}
 	for _, h := range d.Holdings {
-		if h.Holder == HeldByRollout {
-			f.Actions = append(f.Actions, GiveBack{Revision: h.Revision, Adopt: d.alone(), Why: "the Rollout is deleted, and the Deployment is gone"})
-		}
+		f.Actions = append(f.Actions, Leave{Revision: h.Revision, Open: d.alone(), Why: "the Rollout is deleted, and the Deployment is gone"})
 	}
 	f.Actions = append(f.Actions, Forget{Why: "nothing is held any more"})
 	return f

@@ -34,6 +34,7 @@ type clients struct {
 	kubernetes kubernetes.Interface
 	rollouts   client.Client
 	routes     gateway.Interface
+	sources    *controller.Sources
 }
 
 // run works until ctx ends or the lease is lost.
@@ -53,7 +54,7 @@ func run(ctx context.Context, s settings) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes,
+	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes, to.sources,
 		controller.RouteStrips{HTTP: gatewayapi.StripHTTPRoute, GRPC: gatewayapi.StripGRPCRoute}, s.namespace)
 	measurer, queries, err := analysis(s)
 	if err != nil {
@@ -62,7 +63,7 @@ func run(ctx context.Context, s settings) error {
 	events, stopEvents := recorder(to.kubernetes, s.identity)
 	defer stopEvents()
 	c := controller.New(controller.Options{
-		Kubernetes: to.kubernetes, Rollouts: to.rollouts, Router: gatewayapi.New(to.routes, caches),
+		Kubernetes: to.kubernetes, Rollouts: to.rollouts, Sources: to.sources, Router: gatewayapi.New(to.routes, caches),
 		Caches: caches, Measurer: measurer, Queries: queries, Events: events, Log: log,
 	})
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
@@ -94,6 +95,9 @@ func connect(s settings) (clients, error) {
 	config.QPS, config.Burst, config.UserAgent = s.apiQPS, s.apiBurst, "rollout-controller"
 	var to clients
 	if to.rollouts, err = client.New(config); err != nil {
+		return to, err
+	}
+	if to.sources, err = controller.NewSources(config); err != nil {
 		return to, err
 	}
 	if to.routes, err = gateway.NewForConfig(config); err != nil {

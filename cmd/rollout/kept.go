@@ -20,6 +20,9 @@ import (
 // managedLabel marks the ReplicaSets of Rollouts.
 const managedLabel = "rollout.dev/managed"
 
+// borrowerLabel has the UID of the Rollout, on the ReplicaSets of one with workloadRef.
+const borrowerLabel = "rollout.dev/borrower"
+
 // kept is a revision that there still is a ReplicaSet of, with or without pods.
 type kept struct {
 	hash    string
@@ -49,7 +52,10 @@ func (k kept) describe(now time.Time) string {
 // ofRollout selects the ReplicaSets of a Rollout, and perhaps some of others that share its labels.
 func ofRollout(r *v1alpha1.Rollout) (metav1.ListOptions, error) {
 	labels := managedLabel + "=true"
-	// With workloadRef the Rollout may have no selector of its own.
+	if r.Spec.WorkloadRef != nil {
+		// They lack the labels that their Deployment could go by.
+		return metav1.ListOptions{LabelSelector: labels + "," + borrowerLabel + "=" + string(r.UID)}, nil
+	}
 	selector := r.Status.Selector
 	if selector == "" && r.Spec.Selector != nil {
 		own, err := metav1.LabelSelectorAsSelector(r.Spec.Selector)

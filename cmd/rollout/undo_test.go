@@ -301,7 +301,7 @@ func TestUndoOfARolloutWithADeploymentChangesTheDeploymentFirst(t *testing.T) {
 	require.JSONEq(t, string(written("v3").Raw()), deploymentTemplate(t, s))
 	require.Equal(t, true, s.deployments["web"]["spec"].(map[string]any)["newerThanThisProgram"])
 	require.Equal(t, "aaa", requestOf(t, s).Revision)
-	require.Equal(t, []string{"rollout.dev/managed=true,app=checkout,tier in (web)"}, s.selectors)
+	require.Equal(t, []string{"rollout.dev/managed=true,rollout.dev/borrower=u-1"}, s.selectors)
 	require.Equal(t, 3, tries, "a conflict of the Deployment, its change and the request")
 	require.JSONEq(t, "{}", string(s.stored().Spec.Template.Raw()))
 }

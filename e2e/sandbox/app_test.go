@@ -21,8 +21,10 @@ import (
 type app struct {
 	t         *testing.T
 	namespace string
-	// strategy replaces the usual one if it isn't empty; it is what follows "canary:".
-	strategy string
+	// kind is the field of spec.strategy, and strategy what follows it.
+	kind, strategy string
+	// spec are further lines of the spec.
+	spec     string
 	replicas int
 	engines  int
 }
@@ -51,7 +53,7 @@ const byPods = `
 
 func newApp(t *testing.T) *app {
 	t.Helper()
-	return &app{t: t, namespace: newNamespace(t), replicas: 4, strategy: usualStrategy}
+	return &app{t: t, namespace: newNamespace(t), replicas: 4, kind: "canary", strategy: usualStrategy}
 }
 
 func (a *app) service(name string) {
@@ -70,13 +72,18 @@ func (a *app) services() {
 
 func (a *app) route() {
 	a.t.Helper()
+	a.routeTo("{name: checkout-stable, port: 80, weight: 100}, {name: checkout-canary, port: 80, weight: 0}")
+}
+
+func (a *app) routeTo(backends string) {
+	a.t.Helper()
 	a.apply(`apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: checkout}
 spec:
   parentRefs: [{name: web, namespace: gateway}]
   rules:
-  - backendRefs: [{name: checkout-stable, port: 80, weight: 100}, {name: checkout-canary, port: 80, weight: 0}]`)
+  - backendRefs: [` + backends + `]`)
 }
 
 // release applies the Rollout with a version of the application.
@@ -94,7 +101,7 @@ func (a *app) manifest(version string, env ...string) string {
 	return fmt.Sprintf(`apiVersion: rollout.dev/v1alpha1
 kind: Rollout
 metadata: {name: checkout}
-spec:
+spec:%s
   replicas: %d
   selector: {matchLabels: {app: checkout}}
   template:
@@ -103,8 +110,8 @@ spec:
       containers:
       - {name: app, image: checkout, env: [%s]}
   strategy:
-    canary:%s
-`, a.replicas, strings.Join(variables, ", "), a.strategy)
+    %s:%s
+`, a.spec, a.replicas, strings.Join(variables, ", "), a.kind, a.strategy)
 }
 
 func (a *app) apply(manifest string) {

@@ -39,6 +39,8 @@ type Caches struct {
 	HTTPRoutes  *engine.Store[*gatewayv1.HTTPRoute]
 	GRPCRoutes  *engine.Store[*gatewayv1.GRPCRoute]
 
+	sources   *Sources
+	held      *engine.Store[*deployment]
 	discovery engine.Discovery
 }
 
@@ -49,12 +51,12 @@ type RouteStrips struct {
 }
 
 // NewCaches makes caches of one namespace, or of all of them for metav1.NamespaceAll. They hold nothing until Run.
-func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, strip RouteStrips, namespace string) *Caches {
-	c := &Caches{discovery: routes.Discovery()}
+func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, sources *Sources, strip RouteStrips, namespace string) *Caches {
+	c := &Caches{discovery: routes.Discovery(), sources: sources, held: newHeldStore(sources, namespace)}
 	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
-		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byRoute: indexRoutes})
+		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byRoute: indexRoutes, byWorkload: indexWorkload})
 	c.ReplicaSets = engine.NewStore(engine.ListWatch(kube, managedSets{kube.AppsV1().ReplicaSets(namespace)}), &appsv1.ReplicaSet{}, stripReplicaSet,
-		map[string]func(*appsv1.ReplicaSet) []string{byOwner: indexOwner})
+		map[string]func(*appsv1.ReplicaSet) []string{byOwner: indexOwner, byLender: indexLender})
 	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
 	c.Endpoints = engine.NewStore(engine.ListWatch(kube, kube.DiscoveryV1().EndpointSlices(namespace)), &discoveryv1.EndpointSlice{},
 		stripEndpointSlice, map[string]func(*discoveryv1.EndpointSlice) []string{byService: indexEndpoints})
@@ -69,7 +71,7 @@ func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway
 func (c *Caches) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, run := range []func(context.Context){
-		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run,
+		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run, c.held.Run,
 		func(ctx context.Context) {
 			c.HTTPRoutes.RunWhenServed(ctx, c.discovery, routeResource("httproutes"), 0)
 		},
@@ -90,6 +92,7 @@ func routeResource(plural string) schema.GroupVersionResource {
 func (c *Caches) Synced() map[string]func() bool {
 	return map[string]func() bool{
 		"rollouts": c.Rollouts.Synced, "replicasets": c.ReplicaSets.Synced, "services": c.Services.Synced,
+		"deployments":    c.held.Synced,
 		"endpointslices": c.Endpoints.Synced, "httproutes": c.HTTPRoutes.Synced, "grpcroutes": c.GRPCRoutes.Synced,
 	}
 }
@@ -98,7 +101,7 @@ func (c *Caches) Synced() map[string]func() bool {
 func (c *Caches) WaitSynced(ctx context.Context) error {
 	for _, wait := range []func(context.Context) error{
 		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced,
-		c.HTTPRoutes.WaitSynced, c.GRPCRoutes.WaitSynced,
+		c.held.WaitSynced, c.HTTPRoutes.WaitSynced, c.GRPCRoutes.WaitSynced,
 	} {
 		if err := wait(ctx); err != nil {
 			return err

@@ -39,6 +39,7 @@ func (c *Caches) Connect(queue *engine.Queue) {
 			c.addIndexed(queue, byService, indexEndpoints(either(before, after))[0])
 		}
 	})
+	c.connectSources(queue)
 	connectRoutes(c, c.HTTPRoutes, queue, "HTTPRoute")
 	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
 }
@@ -59,7 +60,8 @@ func letGo(before, after *v1alpha1.Rollout) []string {
 // sameSet says whether nothing about a ReplicaSet has changed that the engine reads.
 func sameSet(before, after *appsv1.ReplicaSet) bool {
 	return before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
-		apiequality.Semantic.DeepEqual(before.Spec, after.Spec) && apiequality.Semantic.DeepEqual(before.Annotations, after.Annotations)
+		apiequality.Semantic.DeepEqual(before.Spec, after.Spec) && apiequality.Semantic.DeepEqual(before.Annotations, after.Annotations) &&
+		apiequality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences)
 }
 
 func connectRoutes[T engine.Object](c *Caches, store *engine.Store[T], queue *engine.Queue, kind string) {

@@ -27,6 +27,8 @@ const disagreementPause = 250 * time.Millisecond
 type Options struct {
 	Kubernetes kubernetes.Interface
 	Rollouts   client.Client
+	// Sources reaches Deployments.
+	Sources *Sources
 	// Router carries the splits.
 	Router traffic.Router
 	// Caches feed the passes; they run before the Controller does.
@@ -48,6 +50,7 @@ type Controller struct {
 	ownWrites *engine.OwnWrites
 	templates *templateChecks
 	written   *writeTimes
+	memory    *sourceMemory
 }
 
 // New makes a Controller.
@@ -56,7 +59,7 @@ func New(o Options) *Controller {
 		o.Clock = time.Now
 	}
 	return &Controller{Options: o, ownWrites: engine.NewOwnWrites(), templates: newTemplateChecks(o.Kubernetes),
-		written: &writeTimes{times: map[engine.Key]time.Time{}}}
+		written: &writeTimes{times: map[engine.Key]time.Time{}}, memory: newSourceMemory()}
 }
 
 // Reconcile observes, decides, and carries the plan out.
@@ -71,8 +74,7 @@ func (c *Controller) Reconcile(ctx context.Context, key engine.Key) (time.Time, 
 		return time.Time{}, fmt.Errorf("observe Rollout %s: %w", key, err)
 	}
 	if w == nil {
-		c.forget(key)
-		return time.Time{}, nil
+		return c.depart(ctx, key, now)
 	}
 	plan := rollout.Decide(w.observed)
 	if plan.Confirm {
@@ -113,6 +115,9 @@ func (c *Controller) catchUp(w *world) {
 	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, w.object.ResourceVersion)
 	for _, set := range w.sets {
 		c.ownWrites.Wrote(w.key, c.Caches.ReplicaSets, set.ResourceVersion)
+	}
+	if w.source.isHeld() {
+		c.ownWrites.Wrote(w.key, c.Caches.held, w.source.deployment.ResourceVersion)
 	}
 	for _, service := range w.services {
 		c.ownWrites.Wrote(w.key, c.Caches.Services, service.ResourceVersion)

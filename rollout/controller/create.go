@@ -53,7 +53,7 @@ func (c *Controller) recognize(ctx context.Context, w *world, revision rollout.R
 // serving and the old ones are removed in order.
 func (c *Controller) adoptOrphans(ctx context.Context, w *world) error {
 	sets := managedSets{c.Kubernetes.AppsV1().ReplicaSets(w.key.Namespace)}
-	list, err := sets.List(ctx, metav1.ListOptions{LabelSelector: selectorText(w.template().selector)})
+	list, err := sets.List(ctx, metav1.ListOptions{LabelSelector: w.orphans()})
 	if err != nil {
 		return fmt.Errorf("list ReplicaSets to adopt: %w", err)
 	}
@@ -63,7 +63,8 @@ func (c *Controller) adoptOrphans(ctx context.Context, w *world) error {
 		if metav1.GetControllerOf(&set) != nil || set.Name != workloadName(w.object.Name, revision) {
 			continue
 		}
-		patch := map[string]any{"metadata": map[string]any{"ownerReferences": append(set.OwnerReferences, *owner)}}
+		labels := map[string]any{}
+		patch := map[string]any{"metadata": map[string]any{"labels": labels, "ownerReferences": w.lend(labels, append(set.OwnerReferences, *owner))}}
 		if err := c.patchSet(ctx, w, revision, &set, patch); err != nil {
 			return fmt.Errorf("adopt ReplicaSet %s: %w", set.Name, err)
 		}

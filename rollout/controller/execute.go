@@ -74,15 +74,17 @@ func (c *Controller) do(ctx context.Context, w *world, action rollout.Action) (o
 	case rollout.Scale:
 		return done, c.scale(ctx, w, a)
 	case rollout.Point:
-		return done, c.selectHash(ctx, w, a.Backend, a.Revision)
+		return done, c.selectHash(ctx, w, a.Service, a.Revision)
 	case rollout.Widen:
-		return done, c.selectHash(ctx, w, a.Backend, nil)
+		return done, c.selectHash(ctx, w, a.Service, nil)
 	case rollout.Shift:
 		return done, c.shift(ctx, w, a)
 	case rollout.Evict:
 		return c.evict(ctx, w, a)
 	case rollout.Dress:
 		return c.dress(ctx, w, a)
+	case rollout.TakeOver:
+		return c.takeOver(ctx, w)
 	case rollout.DeleteWorkload:
 		return done, c.delete(ctx, w, a)
 	}
@@ -97,15 +99,17 @@ func describe(w *world, action rollout.Action) string {
 	case rollout.Scale:
 		return fmt.Sprintf("scale revision %s to %d pods", a.Revision, a.Replicas)
 	case rollout.Point:
-		return fmt.Sprintf("point the %s Service %q at revision %s", w.backendName(a.Backend), w.backend(a.Backend), a.Revision)
+		return fmt.Sprintf("point the %s Service %q at revision %s", w.backendName(a.Backend), a.Service, a.Revision)
 	case rollout.Widen:
-		return fmt.Sprintf("take the revision out of the selector of Service %q", w.backend(a.Backend))
+		return fmt.Sprintf("take the revision out of the selector of Service %q", a.Service)
 	case rollout.Shift:
 		return fmt.Sprintf("set canary weight %d", a.Percent)
 	case rollout.Evict:
 		return fmt.Sprintf("replace pods of revision %s that were created until %s", a.Revision, a.Until.UTC().Format(time.RFC3339))
 	case rollout.Dress:
 		return fmt.Sprintf("put on the pods of revision %s what the strategy asks for", a.Revision)
+	case rollout.TakeOver:
+		return "take the pods of the Deployment over"
 	case rollout.DeleteWorkload:
 		return "delete the ReplicaSet of revision " + a.Revision
 	}
@@ -144,10 +148,10 @@ func conditional(decidedOn metav1.Object, patch map[string]any) map[string]any {
 }
 
 // selectHash sets the one key of the Service's selector that belongs to the engine, or removes it.
-func (c *Controller) selectHash(ctx context.Context, w *world, role rollout.Role, revision any) error {
-	service := w.services[w.backend(role)]
+func (c *Controller) selectHash(ctx context.Context, w *world, name string, revision any) error {
+	service := w.services[name]
 	if service == nil {
-		return fmt.Errorf("the %s Service does not exist", w.backendName(role))
+		return fmt.Errorf("there is no Service %q", name)
 	}
 	patch, err := json.Marshal(conditional(service, map[string]any{
 		"spec": map[string]any{"selector": map[string]any{v1alpha1.PodTemplateHashLabel: revision}},

@@ -29,13 +29,8 @@ func (l liveReader) rollout(ctx context.Context, key engine.Key) (*v1alpha1.Roll
 }
 
 func (l liveReader) workloads(ctx context.Context, owner *v1alpha1.Rollout) ([]*appsv1.ReplicaSet, error) {
-	// The selector narrows the list to about the Rollout's own; the owner reference decides. With workloadRef the spec may have
-	// none, and the status has that of the Deployment.
-	selector := selectorText(owner.Spec.Selector)
-	if selector == "" {
-		selector = owner.Status.Selector
-	}
-	list, err := managedSets{l.c.Kubernetes.AppsV1().ReplicaSets(owner.Namespace)}.List(ctx, metav1.ListOptions{LabelSelector: selector})
+	// The selector narrows the list to about the Rollout's own; the owner reference decides.
+	list, err := managedSets{l.c.Kubernetes.AppsV1().ReplicaSets(owner.Namespace)}.List(ctx, metav1.ListOptions{LabelSelector: narrowing(owner)})
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +41,10 @@ func (l liveReader) workloads(ctx context.Context, owner *v1alpha1.Rollout) ([]*
 		}
 	}
 	return owned, nil
+}
+
+func (l liveReader) deployment(ctx context.Context, key engine.Key) (*deployment, error) {
+	return l.c.Sources.deployment(ctx, key)
 }
 
 func (l liveReader) service(ctx context.Context, key engine.Key) (*corev1.Service, error) {

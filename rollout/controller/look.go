@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/rollout-dev/rollout/rollout"
@@ -45,7 +47,7 @@ func wornBy(outfit v1alpha1.PodMetadata) worn {
 	if err != nil {
 		panic(fmt.Sprintf("a struct is always a JSON object: %v", err))
 	}
-	return worn{Look: look, Labels: slices.Sorted(maps.Keys(outfit.Labels)), Annotations: slices.Sorted(maps.Keys(outfit.Annotations))}
+	return worn{Look: look, Labels: keysOf(outfit.Labels), Annotations: keysOf(outfit.Annotations)}
 }
 
 // text is the value of LookAnnotation.
@@ -81,43 +83,46 @@ func lookOf(set *appsv1.ReplicaSet, minReadySeconds int32) string {
 
 // resolveOutfits says what the strategy wants the pods of each role to carry.
 func (r *resolved) resolveOutfits(s v1alpha1.Strategy, t template) {
-	parsed, err := t.parse()
-	if err != nil {
-		return
-	}
-	add := func(role rollout.Role, field string, wanted *v1alpha1.PodMetadata) {
-		if wanted == nil {
-			return
-		}
-		r.outfits[role] = v1alpha1.PodMetadata{
-			Labels:      r.fitting(field+".labels", t.field+".metadata.labels", wanted.Labels, parsed.Labels, validLabel),
-			Annotations: r.fitting(field+".annotations", t.field+".metadata.annotations", wanted.Annotations, parsed.Annotations, validAnnotation),
-		}
-	}
 	if c := s.Canary; c != nil {
-		add(rollout.StableRole, "spec.strategy.canary.stableMetadata", c.StableMetadata)
-		add(rollout.CanaryRole, "spec.strategy.canary.canaryMetadata", c.CanaryMetadata)
+		r.resolveOutfit(rollout.StableRole, "spec.strategy.canary.stableMetadata", c.StableMetadata, t)
+		r.resolveOutfit(rollout.CanaryRole, "spec.strategy.canary.canaryMetadata", c.CanaryMetadata, t)
 	}
 	if b := s.BlueGreen; b != nil {
-		add(rollout.StableRole, "spec.strategy.blueGreen.activeMetadata", b.ActiveMetadata)
-		add(rollout.CanaryRole, "spec.strategy.blueGreen.previewMetadata", b.PreviewMetadata)
+		r.resolveOutfit(rollout.StableRole, "spec.strategy.blueGreen.activeMetadata", b.ActiveMetadata, t)
+		r.resolveOutfit(rollout.CanaryRole, "spec.strategy.blueGreen.previewMetadata", b.PreviewMetadata, t)
 	}
 	r.spec.StableLook, r.spec.CanaryLook = wornBy(r.outfits[rollout.StableRole]).Look, wornBy(r.outfits[rollout.CanaryRole]).Look
 }
 
-// fitting are the wanted entries that can be put on pods and taken off again. One that the template has too is the user's: it
-// could not be taken off without changing what the user wrote.
-func (r *resolved) fitting(field, templateField string, wanted, template map[string]string, valid func(key, value string) []string) map[string]string {
+func (r *resolved) resolveOutfit(role rollout.Role, field string, wanted *v1alpha1.PodMetadata, t template) {
+	if wanted == nil || r.pods == nil {
+		return
+	}
+	r.outfits[role] = v1alpha1.PodMetadata{
+		Labels: r.fitting(field+".labels", wanted.Labels, validLabel,
+			taken{t.field + ".metadata.labels", keysOf(r.pods.Labels)}, taken{"the selector", selectorKeys(t.selector)}),
+		Annotations: r.fitting(field+".annotations", wanted.Annotations, validAnnotation,
+			taken{t.field + ".metadata.annotations", keysOf(r.pods.Annotations)}),
+	}
+}
+
+// taken are keys that belong to the user, and where.
+type taken struct {
+	where string
+	keys  []string
+}
+
+// fitting are the wanted entries that can be put on pods and taken off again. One that the template has too could not be taken
+// off without changing what the user wrote, and one that the selector speaks of would make the pods somebody else's.
+func (r *resolved) fitting(field string, wanted map[string]string, valid func(key, value string) []string, others ...taken) map[string]string {
 	fit := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+	for _, key := range keysOf(wanted) {
 		value := wanted[key]
-		_, taken := template[key]
 		wrong := valid(key, value)
+		other := slices.IndexFunc(others, func(o taken) bool { return slices.Contains(o.keys, key) })
 		switch {
-		case key == v1alpha1.PodTemplateHashLabel:
-			r.problem(reasonInvalidStrategy, "%s sets %s, which the engine sets itself; remove it", field, key)
-		case taken:
-			r.problem(reasonInvalidStrategy, "%s sets %s, which %s sets too; keep it in one of the two", field, key, templateField)
+		case other >= 0:
+			r.problem(reasonInvalidStrategy, "%s sets %s, which %s has too; keep it in one of the two", field, key, others[other].where)
 		case len(wrong) > 0:
 			r.problem(reasonInvalidStrategy, "%s can't set %s to %q: %s", field, key, value, wrong[0])
 		default:
@@ -127,8 +132,23 @@ func (r *resolved) fitting(field, templateField string, wanted, template map[str
 	return fit
 }
 
+// selectorKeys are the labels that decide to whom pods belong.
+func selectorKeys(selector *metav1.LabelSelector) []string {
+	keys := []string{v1alpha1.PodTemplateHashLabel}
+	if selector == nil {
+		return keys
+	}
+	keys = slices.AppendSeq(keys, maps.Keys(selector.MatchLabels))
+	for _, e := range selector.MatchExpressions {
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+func keysOf(values map[string]string) []string { return slices.Sorted(maps.Keys(values)) }
+
 func validLabel(key, value string) []string {
 	return append(validation.IsQualifiedName(key), validation.IsValidLabelValue(value)...)
 }
 
-func validAnnotation(key, _ string) []string { return validation.IsQualifiedName(key) }
+func validAnnotation(key, _ string) []string { return validation.IsQualifiedName(strings.ToLower(key)) }

@@ -19,6 +19,7 @@ import (
 type reader interface {
 	rollout(ctx context.Context, key engine.Key) (*v1alpha1.Rollout, error)
 	workloads(ctx context.Context, owner *v1alpha1.Rollout) ([]*appsv1.ReplicaSet, error)
+	deployment(ctx context.Context, key engine.Key) (*deployment, error)
 	service(ctx context.Context, key engine.Key) (*corev1.Service, error)
 	endpoints(ctx context.Context, service engine.Key) ([]*discoveryv1.EndpointSlice, error)
 	// isLive is passed on to the router.
@@ -31,12 +32,16 @@ type world struct {
 	object   *v1alpha1.Rollout
 	observed rollout.Observed
 	sets     map[rollout.Revision]*appsv1.ReplicaSet
+	// source is where the template comes from, nil for the Rollout itself.
+	source *source
 	// services are those that exist of the ones that are in force or that the spec names, by name.
 	services map[string]*corev1.Service
 	slices   []*discoveryv1.EndpointSlice
 	target   traffic.Target
 	// wanted are the routes that the spec names, observed for what is wrong with them.
 	wanted traffic.Observation
+	// pods is the template as far as this program knows it, nil if it can't be read.
+	pods *corev1.PodTemplateSpec
 	// outfits are what the pods of each role are to carry besides the template.
 	outfits map[rollout.Role]v1alpha1.PodMetadata
 	// read is when reading began, by the clock that Clock is.
@@ -60,9 +65,12 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 	if err := c.observeWorkloads(ctx, from, w); err != nil {
 		return nil, err
 	}
+	if err := c.observeSource(ctx, from, w); err != nil {
+		return nil, err
+	}
 	w.other = claimedBy(object, c.Caches.claimants(object))
 	resolved := c.resolve(w)
-	w.observed.Spec, w.observed.Problems, w.outfits = resolved.spec, resolved.problems, resolved.outfits
+	w.observed.Spec, w.observed.Problems, w.pods, w.outfits = resolved.spec, resolved.problems, resolved.pods, resolved.outfits
 	if err := c.observeTraffic(ctx, from, w); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,9 @@ import (
 	"github.com/rollout-dev/rollout/rollout"
 )
 
+// EvictedAnnotation says on a ReplicaSet when the engine last asked for the removal of some of its pods.
+const EvictedAnnotation = "rollout.dev/evicted-at"
+
 // podsOf lists the pods of a revision that run or are about to. Pods are not watched: the engine needs them only while they are
 // restarted or dressed, and there are many.
 func (c *Controller) podsOf(ctx context.Context, w *world, revision rollout.Revision) ([]corev1.Pod, error) {
@@ -74,6 +77,9 @@ func readySince(pod corev1.Pod) (time.Time, bool) {
 }
 
 // evict asks for the removal of the oldest pods of a revision. A PodDisruptionBudget may say no for now; the plan asks again.
+//
+// It is written on the ReplicaSet first, which fails if that has changed since it was decided on: two controllers that both
+// believe they lead must not spend the same surge twice.
 func (c *Controller) evict(ctx context.Context, w *world, a rollout.Evict) (outcome, error) {
 	pods, err := c.podsOf(ctx, w, a.Revision)
 	if err != nil {
@@ -83,6 +89,13 @@ func (c *Controller) evict(ctx context.Context, w *world, a rollout.Evict) (outc
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
+	if len(pods) == 0 {
+		return outcome{}, nil
+	}
+	note := map[string]any{"metadata": map[string]any{"annotations": map[string]string{EvictedAnnotation: c.Clock().UTC().Format(time.RFC3339Nano)}}}
+	if err := c.patchSet(ctx, w, a.Revision, w.sets[a.Revision], note); err != nil {
+		return outcome{}, fmt.Errorf("note it on ReplicaSet %s: %w", w.sets[a.Revision].Name, err)
+	}
 	var o outcome
 	for _, pod := range pods[:min(a.Pods, len(pods))] {
 		err := c.evictPod(ctx, pod)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -101,8 +102,9 @@ func TestPodsOfSomebodyElseAndFinishedOnesCountForNothing(t *testing.T) {
 	require.Zero(t, w.observed.Workloads[0].Outdated)
 }
 
-// evictions is an API server that knows the pods of a Controller and answers evictions with a status of the test's.
-func evictions(t *testing.T, c *Controller, status func(pod string) int) func() []string {
+// evictions is an API server that knows the pods of a Controller, answers a change of the ReplicaSet with note, and evictions with
+// a status of the test's.
+func evictions(t *testing.T, c *Controller, note int, status func(pod string) int) func() []string {
 	t.Helper()
 	pods, err := c.Kubernetes.CoreV1().Pods("shop").List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
@@ -111,12 +113,20 @@ func evictions(t *testing.T, c *Controller, status func(pod string) int) func() 
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if r.Method == http.MethodGet {
-			_ = json.NewEncoder(w).Encode(pods) // The client notices what is missing.
-			return
-		}
 		mu.Lock()
 		defer mu.Unlock()
+		switch r.Method {
+		case http.MethodGet:
+			_ = json.NewEncoder(w).Encode(pods) // The client notices what is missing.
+			return
+		case http.MethodPatch:
+			if w.WriteHeader(note); note != http.StatusOK {
+				_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Code: int32(note), Reason: metav1.StatusReasonConflict})
+				return
+			}
+			_ = json.NewEncoder(w).Encode(appsv1.ReplicaSet{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"}})
+			return
+		}
 		name := strings.Split(r.URL.Path, "/")[6]
 		asked = append(asked, name)
 		code := status(name)
@@ -139,7 +149,7 @@ func evictions(t *testing.T, c *Controller, status func(pod string) int) func() 
 
 func TestTheOldestPodsAreEvictedAndNoMoreThanAskedFor(t *testing.T) {
 	c, w := restarting(t, func([]corev1.Pod) {})
-	asked := evictions(t, c, func(string) int { return http.StatusCreated })
+	asked := evictions(t, c, http.StatusOK, func(string) int { return http.StatusCreated })
 	o, err := c.evict(t.Context(), w, rollout.Evict{Revision: "abc", Pods: 2, Until: podTime.Add(2 * time.Minute)})
 	require.NoError(t, err)
 	require.True(t, o.acted)
@@ -148,7 +158,7 @@ func TestTheOldestPodsAreEvictedAndNoMoreThanAskedFor(t *testing.T) {
 
 func TestNoPodIsEvictedThatIsYoungerThanTheRestart(t *testing.T) {
 	c, w := restarting(t, func([]corev1.Pod) {})
-	asked := evictions(t, c, func(string) int { return http.StatusCreated })
+	asked := evictions(t, c, http.StatusOK, func(string) int { return http.StatusCreated })
 	_, err := c.evict(t.Context(), w, rollout.Evict{Revision: "abc", Pods: 9, Until: podTime})
 	require.NoError(t, err)
 	require.Equal(t, []string{"checkout-abc-a"}, asked())
@@ -156,7 +166,7 @@ func TestNoPodIsEvictedThatIsYoungerThanTheRestart(t *testing.T) {
 
 func TestADisruptionBudgetThatSaysNoAndAPodThatIsGoneAreNoErrorsAndHoldNobodyUp(t *testing.T) {
 	c, w := restarting(t, func([]corev1.Pod) {})
-	asked := evictions(t, c, func(pod string) int {
+	asked := evictions(t, c, http.StatusOK, func(pod string) int {
 		if pod == "checkout-abc-a" {
 			return http.StatusTooManyRequests
 		}
@@ -172,7 +182,15 @@ func TestADisruptionBudgetThatSaysNoAndAPodThatIsGoneAreNoErrorsAndHoldNobodyUp(
 
 func TestAnEvictionThatFailsIsAnErrorThatNamesThePod(t *testing.T) {
 	c, w := restarting(t, func([]corev1.Pod) {})
-	evictions(t, c, func(string) int { return http.StatusForbidden })
+	evictions(t, c, http.StatusOK, func(string) int { return http.StatusForbidden })
 	_, err := c.evict(t.Context(), w, rollout.Evict{Revision: "abc", Pods: 1, Until: podTime})
 	require.ErrorContains(t, err, "evict pod checkout-abc-a")
+}
+
+func TestWhoeverWasNotTheFirstToNoteAnEvictionEvictsNobody(t *testing.T) {
+	c, w := restarting(t, func([]corev1.Pod) {})
+	asked := evictions(t, c, http.StatusConflict, func(string) int { return http.StatusCreated })
+	_, err := c.evict(t.Context(), w, rollout.Evict{Revision: "abc", Pods: 1, Until: podTime})
+	require.True(t, apierrors.IsConflict(err), "%v", err)
+	require.Empty(t, asked())
 }

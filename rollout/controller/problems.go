@@ -32,8 +32,6 @@ func (w *world) referenceProblems() []rollout.Problem {
 	add := func(reason, format string, args ...any) {
 		problems = append(problems, rollout.Problem{Reason: reason, Message: fmt.Sprintf(format, args...), Reference: true})
 	}
-	source := w.template()
-	template, err := source.parse()
 	for _, ref := range references(w.object.Spec.Strategy) {
 		service := w.services[ref.service]
 		switch {
@@ -43,10 +41,10 @@ func (w *world) referenceProblems() []rollout.Problem {
 		case len(service.Spec.Selector) == 0:
 			add(reasonSelectorMismatch, "%s: Service %q has no selector, so the engine can't say which pods it reaches; give it one",
 				ref.field, ref.service)
-		case err == nil:
-			if mismatch, ok := selects(service, template.Labels); !ok {
+		case w.pods != nil:
+			if mismatch, ok := selects(service, w.pods.Labels); !ok {
 				add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
-					ref.field, ref.service, mismatch, source.field)
+					ref.field, ref.service, mismatch, w.template().field)
 			}
 		}
 	}
@@ -61,22 +59,36 @@ func (w *world) referenceProblems() []rollout.Problem {
 	return problems
 }
 
-// claimedBy says which other Rollout of the namespace has an older claim on one of the Services that the spec names. The older
-// one goes on undisturbed: applying a second Rollout by mistake must not harm the first. A Service that the older one no longer
-// names is its own until it has let go of it.
+// claimedBy says which other Rollout of the namespace has a better claim on one of the Services that the spec names. That one
+// goes on undisturbed: applying a second Rollout by mistake must not harm the first. A Service that it no longer names is its own
+// until it has let go of it.
 func claimedBy(r *v1alpha1.Rollout, others []*v1alpha1.Rollout) string {
 	for _, other := range others {
-		if other.UID == r.UID || !older(other, r) {
+		if other.UID == r.UID {
 			continue
 		}
 		theirs := servicesOf(other)
 		for _, ref := range references(r.Spec.Strategy) {
-			if slices.Contains(theirs, ref.service) {
+			if slices.Contains(theirs, ref.service) && goesBefore(other, r, ref.service) {
 				return fmt.Sprintf("%s: Service %q belongs to Rollout %q%s", ref.field, ref.service, other.Name, fieldOf(other, ref.service))
 			}
 		}
 	}
 	return ""
+}
+
+// goesBefore says whether a has a better claim on a Service than b: the one that has it in force, or else the older one.
+func goesBefore(a, b *v1alpha1.Rollout, service string) bool {
+	if holds(a, service) != holds(b, service) {
+		return holds(a, service)
+	}
+	return older(a, b)
+}
+
+// holds says whether a Rollout moves traffic with a Service.
+func holds(r *v1alpha1.Rollout, service string) bool {
+	t := r.Status.Traffic
+	return t != nil && t.Wiring != nil && (t.Wiring.StableService == service || t.Wiring.CanaryService == service)
 }
 
 // fieldOf says, in brackets, where a Rollout names a Service.

@@ -167,9 +167,9 @@ func (c *Controller) tellActions(w *world, actions []rollout.Action) {
 		case rollout.Shift:
 			tell("WeightChanged", "canary weight is %d: %s", a.Percent, a.Why)
 		case rollout.Point:
-			tell("ServicePointed", "the %s Service %q reaches revision %s: %s", w.backendName(a.Backend), w.backend(a.Backend), a.Revision, a.Why)
+			tell("ServicePointed", "the %s Service %q reaches revision %s: %s", w.backendName(a.Backend), a.Service, a.Revision, a.Why)
 		case rollout.Widen:
-			tell("ServiceReleased", "Service %q reaches the pods of every revision, as before the Rollout had it: %s", w.backend(a.Backend), a.Why)
+			tell("ServiceReleased", "Service %q reaches the pods of every revision, as before the Rollout had it: %s", a.Service, a.Why)
 		case rollout.Evict:
 			tell("PodsEvicted", "up to %d pods of revision %s are replaced: %s", a.Pods, a.Revision, a.Why)
 		}

@@ -16,9 +16,12 @@ import (
 // ManagedLabel marks the ReplicaSets of Rollouts, so that nobody else's have to be watched. Pods don't carry it.
 const ManagedLabel = "rollout.dev/managed"
 
-// maxNameLength keeps "name-hash-" within the 58 letters that the API server keeps of a prefix when it names a pod. A
-// longer name would cut the hash off, and pods of two revisions could not be told apart.
-const maxNameLength = 58 - len("--") - 10
+// maxPrefixLength is how many letters the API server keeps of a prefix when it names a pod.
+const maxPrefixLength = 58
+
+// maxNameLength keeps "name-hash-" within them. A longer name would cut the hash off, and pods of two revisions could not be told
+// apart.
+const maxNameLength = maxPrefixLength - len("--") - 10
 
 // maxTemplateAnnotation is how long a template may be to be kept on its ReplicaSet: all annotations of an object together may
 // have 256 KiB.
@@ -48,6 +51,7 @@ func (w *world) newReplicaSet(revision rollout.Revision, number int64, replicas 
 	}
 	keepApart(tree, source.selector, w.antiAffinity(), revision)
 
+	owners := w.lend(own, []metav1.OwnerReference{*metav1.NewControllerRef(w.object, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))})
 	annotations := map[string]string{v1alpha1.RevisionAnnotation: strconv.FormatInt(number, 10)}
 	if len(source.raw) <= maxTemplateAnnotation {
 		annotations[v1alpha1.TemplateAnnotation] = string(source.raw)
@@ -63,7 +67,7 @@ func (w *world) newReplicaSet(revision rollout.Revision, number int64, replicas 
 			"namespace":       w.object.Namespace,
 			"labels":          own,
 			"annotations":     annotations,
-			"ownerReferences": []metav1.OwnerReference{*metav1.NewControllerRef(w.object, v1alpha1.GroupVersion.WithKind(v1alpha1.Kind))},
+			"ownerReferences": owners,
 		},
 		"spec": map[string]any{
 			"replicas":        replicas,

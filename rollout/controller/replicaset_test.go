@@ -32,7 +32,7 @@ func exampleWorld(t *testing.T, r *v1alpha1.Rollout) *world {
 	t.Helper()
 	w := &world{object: r, key: keyOf(r)}
 	resolved := withQueries().resolve(w)
-	w.observed.Spec, w.observed.Problems, w.outfits = resolved.spec, resolved.problems, resolved.outfits
+	w.observed.Spec, w.observed.Problems, w.pods, w.outfits = resolved.spec, resolved.problems, resolved.pods, resolved.outfits
 	return w
 }
 
@@ -72,8 +72,9 @@ func TestReplicaSetAndItsPodsCarryTheHashAndTheSelectorNamesIt(t *testing.T) {
 }
 
 func TestReplicaSetRemembersTheTemplateAsItsUserWroteItUnlessThatIsTooLong(t *testing.T) {
-	set := replicaSet(t, exampleWorld(t, exampleRollout(exampleTemplate)))
-	require.Equal(t, exampleTemplate, set.Annotations[v1alpha1.TemplateAnnotation])
+	w := exampleWorld(t, exampleRollout(exampleTemplate))
+	set := replicaSet(t, w)
+	require.Equal(t, string(w.template().raw), set.Annotations[v1alpha1.TemplateAnnotation])
 	require.Equal(t, "2", set.Annotations[v1alpha1.RevisionAnnotation])
 
 	long := strings.Replace(exampleTemplate, "checkout:1", strings.Repeat("x", maxTemplateAnnotation), 1)

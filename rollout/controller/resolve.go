@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -33,7 +34,9 @@ const (
 
 // resolved is the spec with defaults applied, and what is wrong with it.
 type resolved struct {
-	spec     rollout.Spec
+	spec rollout.Spec
+	// pods is the template as far as this program knows it, nil if it can't be read.
+	pods     *corev1.PodTemplateSpec
 	outfits  map[rollout.Role]v1alpha1.PodMetadata
 	problems []rollout.Problem
 }
@@ -64,6 +67,7 @@ func (c *Controller) resolve(w *world) resolved {
 		r.spec.RestartAt = spec.RestartAt.Time
 	}
 	r.resolveTemplate(source)
+	r.spec.Target = w.revisionNamed(r.spec.Target)
 	r.resolveOutfits(spec.Strategy, source)
 	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring.Mode)
 	if w.other != "" {
@@ -74,6 +78,10 @@ func (c *Controller) resolve(w *world) resolved {
 }
 
 func (r *resolved) resolveTemplate(source template) {
+	if source.problem != nil {
+		r.problems = append(r.problems, *source.problem)
+		return
+	}
 	hash, err := rollout.Hash(source.raw)
 	if err != nil {
 		r.problem(reasonInvalidTemplate, "%s can't be read: %v; correct it and apply again", source.field, err)
@@ -84,7 +92,7 @@ func (r *resolved) resolveTemplate(source template) {
 		r.problem(reasonInvalidTemplate, "%s is not a pod template: %v; correct the field and apply again", source.field, err)
 		return
 	}
-	r.spec.Target = hash
+	r.spec.Target, r.pods = hash, template
 	selector, err := metav1.LabelSelectorAsSelector(source.selector)
 	switch {
 	case err != nil:
@@ -123,8 +131,8 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 	s := &r.spec
 	s.AbortScaleDownDelay = seconds(canary.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
 	s.ScaleDownDelay = seconds(canary.ScaleDownDelaySeconds, defaultCanaryScaleDownDelay)
-	s.MaxSurge = r.pods("canary.maxSurge", canary.MaxSurge, true)
-	s.MaxUnavailable = r.pods("canary.maxUnavailable", canary.MaxUnavailable, false)
+	s.MaxSurge = r.number("canary.maxSurge", canary.MaxSurge, true)
+	s.MaxUnavailable = r.number("canary.maxUnavailable", canary.MaxUnavailable, false)
 	s.DynamicStable = canary.DynamicStableScale
 	s.MinPods = int(orDefault(canary.MinPodsPerReplicaSet, defaultMinPods))
 	if routing := canary.TrafficRouting; routing != nil {
@@ -170,8 +178,8 @@ func (r *resolved) resolveBlueGreen(b *v1alpha1.BlueGreen) {
 	s := &r.spec
 	s.AbortScaleDownDelay = seconds(b.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
 	s.ScaleDownDelay = seconds(b.ScaleDownDelaySeconds, defaultBlueGreenScaleDownDelay)
-	s.MaxSurge = r.pods("blueGreen.maxSurge", b.MaxSurge, true)
-	s.MaxUnavailable = r.pods("blueGreen.maxUnavailable", b.MaxUnavailable, false)
+	s.MaxSurge = r.number("blueGreen.maxSurge", b.MaxSurge, true)
+	s.MaxUnavailable = r.number("blueGreen.maxUnavailable", b.MaxUnavailable, false)
 	s.PreviewReplicas = int(orDefault(b.PreviewReplicaCount, 0))
 	s.Settle = seconds(b.SettleSeconds, defaultSettle)
 	s.Drain = seconds(b.DrainSeconds, defaultDrain)
@@ -186,8 +194,8 @@ func (r *resolved) resolveBlueGreen(b *v1alpha1.BlueGreen) {
 	}
 }
 
-// pods is a number of pods, or a share of the replicas.
-func (r *resolved) pods(field string, value *intstr.IntOrString, roundUp bool) int {
+// number is a number of pods, or a share of the replicas.
+func (r *resolved) number(field string, value *intstr.IntOrString, roundUp bool) int {
 	if value == nil {
 		share := intstr.FromString(defaultSurge)
 		value = &share

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -89,13 +88,13 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 		},
 		"a setCanaryScale that says nothing": {
 			func(r *v1alpha1.Rollout) {
-				r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: ptr.To(false)}}}
+				r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: new(false)}}}
 			},
 			reasonInvalidStrategy, []string{"spec.strategy.canary.steps[0].setCanaryScale.matchTrafficWeight", "set it to true"},
 		},
 		"a maxSurge of blue-green that is none": {
 			func(r *v1alpha1.Rollout) {
-				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", MaxSurge: ptr.To(intstr.FromString("much"))}}
+				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", MaxSurge: new(intstr.FromString("much"))}}
 			},
 			reasonInvalidStrategy, []string{"spec.strategy.blueGreen.maxSurge", `"much"`},
 		},
@@ -125,7 +124,14 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 			func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy.Canary.CanaryMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"app": "checkout"}}
 			},
-			reasonInvalidStrategy, []string{"spec.strategy.canary.canaryMetadata.labels sets app", "spec.template.metadata.labels sets too"},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.canaryMetadata.labels sets app", "spec.template.metadata.labels has too"},
+		},
+		"a label that the selector speaks of": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Selector.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "role", Operator: metav1.LabelSelectorOpDoesNotExist}}
+				r.Spec.Strategy.Canary.CanaryMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "canary"}}
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.canaryMetadata.labels sets role", "the selector has too"},
 		},
 		"a label that no pod can have": {
 			func(r *v1alpha1.Rollout) {
@@ -194,8 +200,8 @@ func TestBlueGreenJudgesThePreviewAndThenPausesAsTheUserSays(t *testing.T) {
 		steps     []rollout.Step
 	}{
 		"nothing before the switch": {v1alpha1.BlueGreen{}, nil},
-		"promotion by a person":     {v1alpha1.BlueGreen{AutoPromotionEnabled: ptr.To(false)}, []rollout.Step{{Kind: rollout.Pause}}},
-		"promotion after a minute":  {v1alpha1.BlueGreen{AutoPromotionSeconds: 60, AutoPromotionEnabled: ptr.To(true)}, []rollout.Step{{Kind: rollout.Pause, Duration: time.Minute}}},
+		"promotion by a person":     {v1alpha1.BlueGreen{AutoPromotionEnabled: new(false)}, []rollout.Step{{Kind: rollout.Pause}}},
+		"promotion after a minute":  {v1alpha1.BlueGreen{AutoPromotionSeconds: 60, AutoPromotionEnabled: new(true)}, []rollout.Step{{Kind: rollout.Pause, Duration: time.Minute}}},
 		"analysis":                  {v1alpha1.BlueGreen{PrePromotionAnalysis: pre}, []rollout.Step{queried}},
 		"analysis and a pause":      {v1alpha1.BlueGreen{PrePromotionAnalysis: pre, AutoPromotionSeconds: 60}, []rollout.Step{queried, {Kind: rollout.Pause, Duration: time.Minute}}},
 	} {
@@ -229,11 +235,11 @@ func TestBlueGreenHasItsOwnDefaultsAndSettings(t *testing.T) {
 	require.Zero(t, r.spec.PreviewReplicas)
 
 	r = resolveExample(t, func(r *v1alpha1.Rollout) {
-		r.Spec.Replicas = ptr.To(int32(8))
+		r.Spec.Replicas = new(int32(8))
 		r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{
-			ActiveService: "active", PreviewService: "preview", PreviewReplicaCount: ptr.To(int32(2)),
-			ScaleDownDelaySeconds: ptr.To(int32(0)), AbortScaleDownDelaySeconds: ptr.To(int32(7)), SettleSeconds: ptr.To(int32(1)), DrainSeconds: ptr.To(int32(2)),
-			MaxSurge: ptr.To(intstr.FromString("50%")), MaxUnavailable: ptr.To(intstr.FromInt32(1)),
+			ActiveService: "active", PreviewService: "preview", PreviewReplicaCount: new(int32(2)),
+			ScaleDownDelaySeconds: new(int32(0)), AbortScaleDownDelaySeconds: new(int32(7)), SettleSeconds: new(int32(1)), DrainSeconds: new(int32(2)),
+			MaxSurge: new(intstr.FromString("50%")), MaxUnavailable: new(intstr.FromInt32(1)),
 			PostPromotionAnalysis: asking(`{{service}} {{stableService}}`),
 		}}
 	})
@@ -251,12 +257,12 @@ func TestBlueGreenHasItsOwnDefaultsAndSettings(t *testing.T) {
 
 func TestTheNumberOfCanaryPodsIsANumberAShareOrWhatTheWeightNeeds(t *testing.T) {
 	r := resolveExample(t, func(r *v1alpha1.Rollout) {
-		r.Spec.Replicas = ptr.To(int32(9))
+		r.Spec.Replicas = new(int32(9))
 		r.Spec.Strategy.Canary = routed("stable", "canary")
 		r.Spec.Strategy.Canary.Steps = []v1alpha1.Step{
-			{SetCanaryScale: &v1alpha1.CanaryScale{Replicas: ptr.To(int32(3))}},
-			{SetCanaryScale: &v1alpha1.CanaryScale{Weight: ptr.To(int32(25))}},
-			{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: ptr.To(true)}},
+			{SetCanaryScale: &v1alpha1.CanaryScale{Replicas: new(int32(3))}},
+			{SetCanaryScale: &v1alpha1.CanaryScale{Weight: new(int32(25))}},
+			{SetCanaryScale: &v1alpha1.CanaryScale{MatchTrafficWeight: new(true)}},
 		}
 	})
 	require.Empty(t, r.problems)
@@ -271,8 +277,8 @@ func TestTheRestOfTheSpecReachesTheDecision(t *testing.T) {
 		r.Spec.Paused = true
 		r.Spec.Strategy.Canary = routed("stable", "canary")
 		r.Spec.Strategy.Canary.DynamicStableScale = true
-		r.Spec.Strategy.Canary.MinPodsPerReplicaSet = ptr.To(int32(2))
-		r.Spec.Strategy.Canary.ScaleDownDelaySeconds = ptr.To(int32(9))
+		r.Spec.Strategy.Canary.MinPodsPerReplicaSet = new(int32(2))
+		r.Spec.Strategy.Canary.ScaleDownDelaySeconds = new(int32(9))
 	}).spec
 	require.Equal(t, 3, r.RollbackWindow)
 	require.Equal(t, at.Time, r.RestartAt)

@@ -22,6 +22,9 @@ const (
 	TakenOverLabel = "rollout.dev/taken-over-by"
 	// PausedBeforeLabel stands beside it if somebody had paused the Deployment before.
 	PausedBeforeLabel = "rollout.dev/paused-before"
+	// BorrowerLabel stands on the ReplicaSets of a Rollout with workloadRef, and has the Rollout's UID. They lack the labels that
+	// one could else find them by; see selectedKeys.
+	BorrowerLabel = "rollout.dev/borrower"
 	// HashAnnotation is the hash of the template of a ReplicaSet that was taken over. Its label has the one that the Deployment's
 	// controller gave it, and its selector and its pods have that label for ever.
 	HashAnnotation = "rollout.dev/hash"
@@ -46,6 +49,18 @@ type source struct {
 	// deployment is nil if there is none, or it is on its way out.
 	deployment *deployment
 	template   template
+	// known is the revision of the template if its hash alone doesn't tell.
+	known rollout.Revision
+}
+
+// sourceMemory is what is remembered of Deployments. What is forgotten costs a request, or is guessed.
+type sourceMemory struct {
+	// recognized maps owner and hash to the revision, replicas the owner to what its Deployment was last asked for.
+	recognized, replicas *lru.Cache
+}
+
+func newSourceMemory() *sourceMemory {
+	return &sourceMemory{recognized: lru.New(rememberedTemplates), replicas: lru.New(rememberedTemplates)}
 }
 
 // observeSource reads the Deployment of spec.workloadRef, if there is one.
@@ -69,7 +84,7 @@ func (c *Controller) observeSource(ctx context.Context, from reader, w *world) e
 	}
 	w.source.template = template{raw: d.Spec.Template.Raw(), selector: d.Spec.Selector, replicas: orDefault(d.Spec.Replicas, defaultReplicas),
 		field: fmt.Sprintf("spec.workloadRef: Deployment %s: spec.template", ref.Name)}
-	c.templates.replicas.Add(w.object.UID, w.source.template.replicas)
+	c.memory.replicas.Add(w.object.UID, w.source.template.replicas)
 	if problem := unfitSource(w.object, d, c.Caches.borrowers(d)); problem != nil {
 		w.source.template.problem = problem
 		return nil
@@ -87,7 +102,7 @@ func (c *Controller) templateWithout(w *world, name string) template {
 		t.selector = selector
 	}
 	// The Deployment said how many pods there are to be. It may have been deleted while this program didn't run.
-	if known, there := c.templates.replicas.Get(w.object.UID); there {
+	if known, there := c.memory.replicas.Get(w.object.UID); there {
 		t.replicas = known.(int32)
 	} else if stable := w.sets[w.observed.Status.Stable]; stable != nil {
 		t.replicas = orDefault(stable.Spec.Replicas, defaultReplicas)
@@ -127,17 +142,25 @@ func sameSelector(a, b *metav1.LabelSelector) bool {
 func sourceOf(w *world, lost []*appsv1.ReplicaSet) *rollout.Source {
 	d := w.source.deployment
 	s := &rollout.Source{State: unsettled(d, lost)}
-	s.Settled = s.State == ""
-	s.Taken = d.heldBy(w.object.UID) && d.Spec.Paused && d.seen() && len(lost) == 0 &&
-		d.Status.Replicas == 0 && d.Status.UnavailableReplicas == 0
+	held := d.heldBy(w.object.UID) && d.Spec.Paused
+	// It was when it was paused, and since then only people change it.
+	s.Settled = held || s.State == ""
+	s.Taken = held && d.seen() && len(lost) == 0 && d.Status.Replicas == 0 && d.Status.UnavailableReplicas == 0
 	if s.Taken {
 		s.Revision = servingAmong(w.sets)
 	}
 	return s
 }
 
+// isHeld says whether there is a Deployment whose pods were taken over.
+func (s *source) isHeld() bool {
+	return s != nil && s.deployment != nil && s.deployment.Labels[TakenOverLabel] != ""
+}
+
 // heldBy says whether the pods of the Deployment were taken over for a Rollout.
-func (d *deployment) heldBy(rollout types.UID) bool { return d.Labels[TakenOverLabel] == string(rollout) }
+func (d *deployment) heldBy(rollout types.UID) bool {
+	return d.Labels[TakenOverLabel] == string(rollout)
+}
 
 // seen says whether the Deployment's controller has seen its present spec, and acts on no older one.
 func (d *deployment) seen() bool { return d.Status.ObservedGeneration >= d.Generation }
@@ -188,7 +211,9 @@ func servingAmong(sets map[rollout.Revision]*appsv1.ReplicaSet) rollout.Revision
 	return serving[0]
 }
 
-func hasPods(set *appsv1.ReplicaSet) bool { return orDefault(set.Spec.Replicas, 1) > 0 || set.Status.Replicas > 0 }
+func hasPods(set *appsv1.ReplicaSet) bool {
+	return orDefault(set.Spec.Replicas, 1) > 0 || set.Status.Replicas > 0
+}
 
 // revisionNamed is the revision of a template with this hash. A ReplicaSet that was taken over has another label. If there are
 // several of one template, because somebody resumed the Deployment, the one in use counts.
@@ -234,7 +259,7 @@ func (c *Controller) recognizeTemplate(ctx context.Context, w *world) error {
 		return nil // resolveTemplate tells what is wrong with a template.
 	}
 	key := string(w.object.UID) + "/" + hash
-	if known, there := c.templates.recognized.Get(key); there {
+	if known, there := c.memory.recognized.Get(key); there {
 		if w.sets[known.(rollout.Revision)] != nil {
 			w.source.known = known.(rollout.Revision)
 		}
@@ -244,7 +269,7 @@ func (c *Controller) recognizeTemplate(ctx context.Context, w *world) error {
 	if err != nil {
 		return nil
 	}
-	sets, err := c.lentSets(ctx, w, managedAnd(""))
+	sets, err := c.lentSets(ctx, w, managedAnd(narrowing(w.object)))
 	if err != nil {
 		return err
 	}
@@ -255,7 +280,7 @@ func (c *Controller) recognizeTemplate(ctx context.Context, w *world) error {
 			found = sets[i].Labels[v1alpha1.PodTemplateHashLabel]
 		}
 	}
-	c.templates.recognized.Add(key, found)
+	c.memory.recognized.Add(key, found)
 	w.source.known = found
 	return nil
 }
@@ -268,5 +293,3 @@ func (c *Controller) lentSets(ctx context.Context, w *world, selector string) ([
 	}
 	return list.Items, nil
 }
-
-var _ = lru.New

@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"context"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
 // Sources reads Deployments and their ReplicaSets with the bytes of their pod templates. The usual Go types would drop what is
@@ -52,6 +55,15 @@ func (s *Sources) deployments(namespace string) *gentype.ClientWithList[*deploym
 		func() *deployment { return &deployment{} }, func() *deploymentList { return &deploymentList{} })
 }
 
+// deployment reads a Deployment; it is nil if there is none.
+func (s *Sources) deployment(ctx context.Context, key engine.Key) (*deployment, error) {
+	d, err := s.deployments(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return d, err
+}
+
 func (s *Sources) replicaSets(namespace string) *gentype.ClientWithList[*lentSet, *lentSets] {
 	return gentype.NewClientWithList("replicasets", s.connection, s.parameters, namespace,
 		func() *lentSet { return &lentSet{} }, func() *lentSets { return &lentSets{} })
@@ -85,7 +97,7 @@ type lentSet struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
-	Spec   lentSpec          `json:"spec"`
+	Spec   lentSpec                `json:"spec"`
 	Status appsv1.ReplicaSetStatus `json:"status"`
 }
 

@@ -26,7 +26,7 @@ func plain(set *lentSet) (map[string]any, error) {
 	return tree, nil
 }
 
-// remove takes keys out of an object at a path, and the object itself if that leaves nothing in it.
+// remove takes keys out of the object at a path, and the object itself if that leaves nothing in it.
 func remove(tree map[string]any, path, keys []string) {
 	parent := tree
 	for _, field := range path[:len(path)-1] {
@@ -53,23 +53,16 @@ func allowTogether(tree map[string]any, revision string) {
 	for strength, list := range rules {
 		terms, _ := list.([]any)
 		kept := slices.DeleteFunc(slices.Clone(terms), func(term any) bool { return keepsApart(term, revision) })
-		switch {
-		case len(kept) == len(terms):
-			return
-		case len(kept) > 0:
-			rules[strength] = kept
-		default:
-			delete(rules, strength)
+		if len(kept) == len(terms) {
+			continue
+		}
+		rules[strength] = kept
+		if len(kept) == 0 {
+			remove(tree, []string{"spec", "affinity", "podAntiAffinity"}, []string{strength})
 		}
 	}
-	for _, empty := range []struct {
-		parent map[string]any
-		field  string
-		object map[string]any
-	}{{affinity, "podAntiAffinity", rules}, {spec, "affinity", affinity}} {
-		if empty.object != nil && len(empty.object) == 0 {
-			delete(empty.parent, empty.field)
-		}
+	if len(affinity) == 0 {
+		delete(spec, "affinity")
 	}
 }
 

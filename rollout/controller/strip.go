@@ -23,7 +23,7 @@ func stripReplicaSet(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
 	if hash, there := set.Labels[v1alpha1.PodTemplateHashLabel]; there {
 		bare.Labels = map[string]string{v1alpha1.PodTemplateHashLabel: hash}
 	}
-	for _, key := range []string{v1alpha1.RevisionAnnotation, LookAnnotation} {
+	for _, key := range []string{v1alpha1.RevisionAnnotation, LookAnnotation, HashAnnotation, StableAnnotation} {
 		if value, there := set.Annotations[key]; there {
 			if bare.Annotations == nil {
 				bare.Annotations = map[string]string{}

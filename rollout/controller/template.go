@@ -25,10 +25,15 @@ type template struct {
 	replicas int32
 	// field says in messages where the template was written.
 	field string
+	// problem is why no revision can be made of it, nil if one can.
+	problem *rollout.Problem
 }
 
-// template is that of the Rollout itself.
+// template is that of the Rollout itself, or of the Deployment that it names.
 func (w *world) template() template {
+	if w.source != nil {
+		return w.source.template
+	}
 	spec := w.object.Spec
 	return template{raw: spec.Template.Raw(), selector: spec.Selector, replicas: defaultReplicas, field: "spec.template"}
 }

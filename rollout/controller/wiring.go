@@ -147,14 +147,6 @@ func (w *world) backendName(role rollout.Role) string {
 	return previewName
 }
 
-// backend is the name of the Service that plays a role now.
-func (w *world) backend(role rollout.Role) string {
-	if role == rollout.StableRole {
-		return w.observed.Stable.Name
-	}
-	return w.observed.Canary.Name
-}
-
 // reference is a Service that the spec names, and in which field.
 type reference struct{ field, service string }
 

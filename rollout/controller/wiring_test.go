@@ -92,6 +92,11 @@ func TestTheOlderOfTwoRolloutsKeepsTheServiceUntilItHasLetGoOfIt(t *testing.T) {
 	require.Equal(t, `spec.strategy.blueGreen.previewService: Service "a" belongs to Rollout "old", which has not let go of it yet`, claimedBy(young, all))
 	old.Status.Traffic.Wiring = newWiring(wiringOf(old.Spec.Strategy))
 	require.Empty(t, claimedBy(young, all))
+
+	young.Status.Traffic = &v1alpha1.Traffic{Wiring: newWiring(wiringOf(young.Spec.Strategy))}
+	old.Spec.Strategy = v1alpha1.Strategy{Canary: routed("a", "b")}
+	require.Empty(t, claimedBy(young, all), "an older Rollout can't take away by an edit what carries the traffic of a younger one")
+	require.Contains(t, claimedBy(old, all), `Service "a" belongs to Rollout "young" (its spec.strategy.blueGreen.previewService)`)
 }
 
 func TestOnlyWhatTheSpecNamesIsAProblemOfTheSpec(t *testing.T) {
@@ -115,8 +120,7 @@ func TestBlueGreenHasItsOwnWordsForTheServices(t *testing.T) {
 	r := moving()
 	w := &world{object: r, key: engine.Key{Namespace: "shop", Name: "checkout"}}
 	w.observed.Status = readStatus(r.Status)
-	w.observed.Stable.Name = "stable"
-	point := rollout.Point{Backend: rollout.StableRole, Revision: "abc"}
+	point := rollout.Point{Backend: rollout.StableRole, Service: "stable", Revision: "abc"}
 	require.Equal(t, `point the stable Service "stable" at revision abc`, describe(w, point))
 	w.observed.Status.Wiring.Mode = rollout.BySelector
 	require.Equal(t, `point the active Service "stable" at revision abc`, describe(w, point))

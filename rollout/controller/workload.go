@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,14 +47,29 @@ func readyEndpoints(slices []*discoveryv1.EndpointSlice, sets map[rollout.Revisi
 	return ready
 }
 
-// revisionOf is the revision of a pod, empty for a pod that belongs to nobody here.
+// revisionOf is the revision of a pod, empty for a pod that belongs to nobody here. Where a Deployment has a long name the pods of
+// several of its ReplicaSets may have the same prefix; then it is that of the only one with pods.
 func revisionOf(pod string, sets map[rollout.Revision]*appsv1.ReplicaSet) rollout.Revision {
+	longest := 0
+	var found []rollout.Revision
 	for revision, set := range sets {
-		if strings.HasPrefix(pod, set.Name+"-") {
-			return revision
+		prefix := set.Name + "-"
+		prefix = prefix[:min(len(prefix), maxPrefixLength)]
+		if len(prefix) < longest || !strings.HasPrefix(pod, prefix) {
+			continue
 		}
+		if len(prefix) > longest {
+			longest, found = len(prefix), nil
+		}
+		found = append(found, revision)
 	}
-	return ""
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(r rollout.Revision) bool { return !hasPods(sets[r]) })
+	}
+	if len(found) != 1 {
+		return ""
+	}
+	return found[0]
 }
 
 // selects says whether a Service's own selector, apart from the hash that the engine sets, selects pods with these labels.

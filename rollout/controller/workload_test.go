@@ -40,3 +40,17 @@ func TestOnlyReadyEndpointsCountAndEachPodOnce(t *testing.T) {
 	ipv6 := &discoveryv1.EndpointSlice{Endpoints: []discoveryv1.Endpoint{endpoint("checkout-a-1", &yes)}}
 	require.Equal(t, map[rollout.Revision]int{"a": 2, "": 1}, readyEndpoints([]*discoveryv1.EndpointSlice{ipv4, ipv6}, sets))
 }
+
+func TestPodsOfALongNamedDeploymentTellTheirRevisionAsLongAsOnlyOneOfAPrefixHasPods(t *testing.T) {
+	long := strings.Repeat("x", 60)
+	sets := map[rollout.Revision]*appsv1.ReplicaSet{
+		"aaa": setOf("aaa", 2, nil), "bbb": setOf("bbb", 0, nil), "own": setOf("own", 2, nil), "nested": setOf("own-nested", 2, nil),
+	}
+	sets["aaa"].Name, sets["bbb"].Name = long+"-aaa", long+"-bbb"
+	pod := long[:58] + "abcde"
+	require.Equal(t, "aaa", revisionOf(pod, sets))
+	require.Equal(t, "own", revisionOf("checkout-own-abcde", sets))
+	require.Equal(t, "nested", revisionOf("checkout-own-nested-abcde", sets), "the longer name is meant")
+	sets["bbb"] = sets["aaa"]
+	require.Empty(t, revisionOf(pod, sets), "nobody can tell")
+}

@@ -152,6 +152,10 @@ type Release struct {
 	// WeightHighWater is the largest canary weight seen in this run.
 	// +optional
 	WeightHighWater int32 `json:"weightHighWater,omitempty"`
+	// CapacityWeight was written by earlier controllers instead of capacityEndpoints. It stays in the schema so that one that is
+	// about to be replaced goes on, and nothing else reads it.
+	// +optional
+	CapacityWeight int32 `json:"capacityWeight,omitempty"`
 	// CapacityEndpoints is the number of endpoints that the next weight needs, which have been ready since CapacityAt.
 	// +optional
 	CapacityEndpoints int32 `json:"capacityEndpoints,omitempty"`
