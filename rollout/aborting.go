@@ -18,7 +18,7 @@ func (d *decision) aborting() {
 // takenBack ends the abort: the next revision may start, or this one is held for a retry.
 func (d *decision) takenBack() {
 	release, target := d.next.Release, d.o.Spec.Target
-	if target != release.Revision && target != "" || d.rewiring() || d.next.UndoTo == release.Revision {
+	if target != release.Revision && target != "" || d.outdated() || d.next.UndoTo == release.Revision {
 		d.event("RolledBack", "revision %s has no traffic any more", release.Revision)
 		d.report(Progressing, "HandingOver", "revision %s has no traffic any more", release.Revision)
 		d.end()

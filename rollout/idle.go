@@ -24,7 +24,7 @@ func (d *decision) idle() {
 		d.report(Degraded, "Blocked", "revision %s can't be released; stable revision %s serves", target, stable)
 	case d.paused():
 		d.report(Waiting, "Paused", "%s: revision %s is not released", d.pausedBy(), target)
-	case quiet && !d.rewiring():
+	case quiet && !d.outdated():
 		d.start(target)
 	}
 }

@@ -1,11 +1,14 @@
 package rollout
 
-// rewiring says whether the user wants something else to carry the traffic than what is in force. A release that is under way
-// is taken back first: the Services and routes it uses are only looked after as long as they are in force. What the user wants
-// has to be there before anything is given up for it.
-func (d *decision) rewiring() bool {
-	return d.o.Spec.Wiring.Mode != "" && d.next.Wiring != d.o.Spec.Wiring && d.o.blocking(true) == nil
+// outdated says whether the user wants something else to carry the traffic than what is in force. A release that is under way is
+// taken back then: its Services and routes are only looked after as long as they are in force, and its plan is one for
+// something else.
+func (d *decision) outdated() bool {
+	return d.o.Spec.Wiring.Mode != "" && d.next.Wiring != d.o.Spec.Wiring
 }
+
+// rewiring says whether what is in force can be given up: what the user wants instead has to be there before.
+func (d *decision) rewiring() bool { return d.outdated() && d.o.blocking(true) == nil }
 
 // rewire puts the new wiring in force, once nothing but stable is left and the old Services are let go of. It says whether
 // that is all there is to do now.

@@ -12,7 +12,7 @@ func (d *decision) stablePods() int {
 	}
 	weight := 100
 	if release.Phase == Stepping {
-		weight = weightAt(d.o.Spec.Steps, release.Step)
+		weight = d.weight()
 	}
 	share := 100 - min(weight, d.next.Ledger.Low)
 	keep := min(max(podsFor(share, replicas), d.o.Spec.MinPods, 1), replicas)

@@ -14,7 +14,7 @@ func (d *decision) stepping() {
 		d.report(Progressing, "Promoting", "all steps of revision %s are done", release.Revision)
 		return
 	}
-	weight := weightAt(steps, release.Step)
+	weight := d.weight()
 	d.report(Progressing, "Releasing", "%s: %s", d.position(), d.aim(weight))
 	there := d.way().give(weight)
 	if d.moved {
@@ -35,6 +35,15 @@ func (d *decision) stepping() {
 	case step.Kind == Judge:
 		d.judge()
 	}
+}
+
+// weight is what the present step gives the revision under test. Where the active Service is switched that is nothing: a
+// rehearsal reaches no user, whatever steps of another strategy say.
+func (d *decision) weight() int {
+	if d.o.mode() == BySelector {
+		return 0
+	}
+	return weightAt(d.o.Spec.Steps, d.next.Release.Step)
 }
 
 // weightAt is the canary's weight at a step.
@@ -102,7 +111,7 @@ func (d *decision) pause(step Step) {
 // template don't matter here: the user no longer wants this one.
 func (d *decision) superseded() bool {
 	release, target := d.next.Release, d.o.Spec.Target
-	if d.rewiring() {
+	if d.outdated() {
 		d.abort(BySuperseded, "spec.strategy names another way for the traffic; the release starts again when it is there")
 		return true
 	}
