@@ -48,12 +48,23 @@ test: generate-check lint bin ## Everything but end to end: generated code, lint
 	go test -timeout 20m $(TESTFLAGS) ./...
 	cd e2e/cluster && go test -timeout 20m $(TESTFLAGS) ./...
 	go test -tags integration -parallel 8 -timeout 20m -count 1 -v $(TESTFLAGS) ./e2e/sandbox
+	go test -tags integration -timeout 20m -count 1 -v -run "Safety|TwoWrites|BothLead|AllFailOnce" $(TESTFLAGS) ./e2e/crash
 
 # One package at a time: only then does go test show what happens while it happens.
 .PHONY: e2e
 e2e: bin ## End to end with real pods in kind
 	bin/cluster build --tier kind
 	go test -tags e2e -p 1 -timeout 45m -count 1 -v $(TESTFLAGS) ./e2e/release
+
+.PHONY: transitions
+transitions: bin ## Every transition under load in kind, calm and with the controller killed, and whether both end the same
+	bin/cluster build --tier kind
+	ROLLOUT_E2E_ALL=1 go test -tags e2e -p 1 -timeout 60m -count 1 -v -run TestNoTransitionLosesARequest $(TESTFLAGS) ./e2e/release
+
+.PHONY: crash
+crash: bin ## Kill the controller after its n-th write, for every n of every scenario (takes half an hour)
+	bin/cluster build --tier sandbox
+	go test -tags integration -timeout 90m -count 1 -v $(TESTFLAGS) ./e2e/crash
 
 .PHONY: sim
 sim: ## Simulate many histories of releases with faults (SEEDS=10000, FRESH=1 for new ones)

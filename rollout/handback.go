@@ -270,11 +270,10 @@ func (d Departing) note(why string) string {
 	if len(sets) > 0 {
 		steps = append(steps, "delete these ReplicaSets")
 	}
-	text += "Create the Rollout again, and the release starts anew. To do without it: "
 	for i, step := range steps {
-		text += fmt.Sprintf("%d. %s; ", i+1, step)
+		steps[i] = fmt.Sprintf("%d. %s", i+1, step)
 	}
-	return strings.TrimSuffix(text, "; ")
+	return text + "Create the Rollout again, and the release starts anew. To do without it: " + strings.Join(steps, "; ")
 }
 
 // orphan leaves the pods to nobody, since the Deployment is gone: nothing else would keep the garbage collector from taking

@@ -1,10 +1,13 @@
 // Package traffic says what a split is, how it is rounded, and what a router must be able to do. It knows no API.
 package traffic
 
-// Pair names the two backends that a release moves traffic between. They are Services in the Rollout's namespace.
+// Pair names the two backends that a release moves traffic between: Services in the Rollout's namespace, or subsets of one.
 type Pair struct {
 	Stable string
 	Canary string
+	// SubsetsOf names the object in the Rollout's namespace that declares the two as subsets of one Service; empty if each
+	// is a Service.
+	SubsetsOf string
 }
 
 // Range is the share of the canary backend as read back, in percent. Low and High differ while routes disagree, for
@@ -46,4 +49,35 @@ func Share(stable, canary int) int {
 		return 100
 	}
 	return min(max((200*canary+total)/(2*total), 1), 99)
+}
+
+// RuleWeights are the weights of a pair in one rule of a route.
+type RuleWeights struct {
+	Stable, Canary int
+	// Shared: the rule has other backends too. They keep their weights, so the pair has to keep its sum.
+	Shared bool
+}
+
+// Share is the canary's share in percent.
+func (w RuleWeights) Share() int { return Share(w.Stable, w.Canary) }
+
+// Coarse says that there are shares that the rule can't carry: a sum of 2 makes half of the traffic out of 5%.
+func (w RuleWeights) Coarse() bool {
+	total := w.Stable + w.Canary
+	return w.Shared && 0 < total && total < 100
+}
+
+// With are the weights that give the canary a share in percent. They are the same if it has it. It is false if the rule can't carry
+// that share.
+func (w RuleWeights) With(percent int) (RuleWeights, bool) {
+	if w.Share() == percent {
+		return w, true
+	}
+	total := 100
+	if w.Shared {
+		total = w.Stable + w.Canary
+	}
+	next := RuleWeights{Shared: w.Shared}
+	next.Stable, next.Canary = Weights(percent, total)
+	return next, next.Share() == percent
 }

@@ -114,6 +114,20 @@ func TestTheSelectorCanNotBeAddedOrRemoved(t *testing.T) {
 	require.Empty(t, server.update(t.Context(), without, without))
 }
 
+func TestTheDeploymentCanNotBeChangedAddedOrRemoved(t *testing.T) {
+	server := newServer(t)
+	with := mergePatch(example(t), parse(t, []byte(`{"spec": {"template": null, "workloadRef": {"name": "checkout"}}}`)))
+	another := mergePatch(with, parse(t, []byte(`{"spec": {"workloadRef": {"name": "shop"}}}`)))
+	more := mergePatch(with, parse(t, []byte(`{"spec": {"workloadRef": {"kind": "Deployment"}}}`)))
+	for what, messages := range map[string][]string{
+		"changed":          server.update(t.Context(), with, another),
+		"added or removed": append(server.update(t.Context(), with, example(t)), server.update(t.Context(), example(t), with)...),
+	} {
+		require.Contains(t, strings.Join(messages, "\n"), "spec.workloadRef can't be "+what)
+	}
+	require.Empty(t, server.update(t.Context(), with, more))
+}
+
 // testCase is a change to the example, and what the API server says about the result.
 type testCase struct {
 	Case   string             `json:"case"`

@@ -15,7 +15,7 @@ const (
 	// drainTime bounds how long the last requests may take. Together with the default SHUTDOWN_DELAY it is well within
 	// the 30 s that Kubernetes gives a pod to end.
 	drainTime  = 15 * time.Second
-	headerTime = 10 * time.Second
+	headerTime = time.Minute
 )
 
 // phase is where the application is in its life.

@@ -20,12 +20,15 @@ import (
 
 	"github.com/prometheus/client_golang/api"
 	prometheusv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
@@ -39,7 +42,7 @@ const (
 	// downTime bounds taking the cluster down.
 	downTime = 3 * time.Minute
 	// pollInterval is how often a condition is looked at that can't be watched.
-	pollInterval = 100 * time.Millisecond
+	pollInterval = 200 * time.Millisecond
 	fieldManager = "e2e"
 )
 
@@ -52,6 +55,8 @@ type cluster struct {
 	// up runs the cluster until it is told to end; nil for a cluster that somebody else started and keeps.
 	up *exec.Cmd
 	status
+	// node is the address at which Services of type NodePort are reached.
+	node       string
 	kube       kubernetes.Interface
 	rollouts   client.Client
 	routes     gateway.Interface
@@ -59,6 +64,8 @@ type cluster struct {
 	mapper     *restmapper.DeferredDiscoveryRESTMapper
 	prometheus prometheusv1.API
 	figures    *figures
+	// transitions is what TestNoTransitionLosesARequest found.
+	transitions *transitionTable
 }
 
 // status is what `cluster status -o json` tells.
@@ -82,7 +89,7 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	if bin == "" {
 		return nil, errors.New("ROLLOUT_BIN is empty: it must name the folder of the built commands; make e2e does all of this")
 	}
-	c := &cluster{ctx: ctx, bin: bin, name: os.Getenv("ROLLOUT_E2E_CLUSTER"), figures: &figures{started: time.Now()}}
+	c := &cluster{ctx: ctx, bin: bin, name: os.Getenv("ROLLOUT_E2E_CLUSTER"), figures: &figures{started: time.Now()}, transitions: &transitionTable{}}
 	if c.name == "" {
 		c.name = "e2e-" + strings.ToLower(rand.Text()[:6])
 		if err := c.bringUp(ctx); err != nil {
@@ -166,8 +173,11 @@ func (c *cluster) connect(ctx context.Context) error {
 	}
 	// The tests look often; a client that is throttled would measure itself.
 	config.QPS, config.Burst = 200, 400
+	// They watch a lot, too: as protobuf the kinds of Kubernetes itself cost a fraction.
+	core := rest.CopyConfig(config)
+	core.ContentType, core.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
 	for _, connect := range []func() error{
-		func() (err error) { c.kube, err = kubernetes.NewForConfig(config); return err },
+		func() (err error) { c.kube, err = kubernetes.NewForConfig(core); return err },
 		func() (err error) { c.rollouts, err = client.New(config); return err },
 		func() (err error) { c.routes, err = gateway.NewForConfig(config); return err },
 		func() (err error) { c.objects, err = dynamic.NewForConfig(config); return err },
@@ -176,6 +186,9 @@ func (c *cluster) connect(ctx context.Context) error {
 			return fmt.Errorf("connect to cluster %s: %w", c.name, err)
 		}
 	}
+	if c.node, err = c.nodeAddress(ctx); err != nil {
+		return err
+	}
 	c.mapper = restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(c.kube.Discovery()))
 	source, err := api.NewClient(api.Config{Address: c.URLs.Prometheus})
 	if err != nil {
@@ -183,6 +196,21 @@ func (c *cluster) connect(ctx context.Context) error {
 	}
 	c.prometheus = prometheusv1.NewAPI(source)
 	return nil
+}
+
+func (c *cluster) nodeAddress(ctx context.Context) (string, error) {
+	nodes, err := c.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", fmt.Errorf("find the address of cluster %s: %w", c.name, err)
+	}
+	for _, node := range nodes.Items {
+		for _, address := range node.Status.Addresses {
+			if address.Type == corev1.NodeInternalIP {
+				return address.Address, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("find the address of cluster %s: none of its %d nodes has one", c.name, len(nodes.Items))
 }
 
 // command runs one of the built commands and returns what it printed to standard output.

@@ -37,9 +37,9 @@ for process in /proc/[0-9]*; do
 done
 echo "$killed"`
 
-// killController kills the controller that works, in whatever it is doing.
-func (c *cluster) killController(ctx context.Context) error {
-	lease, err := c.kube.CoordinationV1().Leases(controllerNamespace).Get(ctx, controllerName, metav1.GetOptions{})
+// killController kills the controller that holds the lease of a namespace, in whatever it is doing.
+func (c *cluster) killController(ctx context.Context, namespace string) error {
+	lease, err := c.kube.CoordinationV1().Leases(namespace).Get(ctx, controllerName, metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("read who leads: %w", err)
 	}
@@ -134,10 +134,11 @@ func metric(text []byte, name string) float64 {
 	return 0
 }
 
-func (c *cluster) printControllerLogs(ctx context.Context, w io.Writer) {
+// printLogs prints the last lines of the controllers with a label.
+func (c *cluster) printLogs(ctx context.Context, w io.Writer, selector string) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	pods, err := c.kube.CoreV1().Pods(controllerNamespace).List(ctx, metav1.ListOptions{LabelSelector: controllerSelector})
+	pods, err := c.kube.CoreV1().Pods(controllerNamespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		fmt.Fprintln(w, "no controller logs:", err)
 		return

@@ -115,7 +115,7 @@ func TestTheSecondRolloutThatClaimsAServiceWaitsForTheFirst(t *testing.T) {
 	s.awaitPhase(v1alpha1.PhaseHealthy)
 	weights, pods := s.weights(), s.pods()
 
-	s.applyManifest("rollout.yaml", s.manifestOf("copy", "shop", version{name: "v1"}))
+	s.applyManifest("rollout.yaml", s.manifestOf("copy", version{name: "v1"}))
 
 	s.requireStalled("copy", "ServiceClaimed", "Service", `Rollout "shop"`, "Services of its own")
 	require.Equal(t, v1alpha1.PhaseHealthy, s.rollout().Status.Phase)

@@ -16,7 +16,7 @@ import (
 var shared *cluster
 
 // parallel is how many tests run at the same time, of those that disturb no other.
-const parallel = "4"
+const parallel = "8"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -56,9 +56,10 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 	shared = c
 	code = m.Run()
 	if code != 0 {
-		c.printControllerLogs(context.WithoutCancel(ctx), os.Stderr)
+		c.printLogs(context.WithoutCancel(ctx), os.Stderr, controllerSelector)
 	}
 	c.collectFigures(context.WithoutCancel(ctx))
 	c.figures.print(os.Stdout)
+	c.transitions.print(os.Stdout)
 	return code, nil
 }

@@ -57,6 +57,8 @@ type plan struct {
 	progressDeadline time.Duration
 	// env is what every version of the application is told.
 	env map[string]string
+	// replicas is spec.replicas; zero stands for the constant of that name.
+	replicas int
 	// limit is how long the test may take; zero stands for testTime.
 	limit time.Duration
 }
@@ -68,6 +70,8 @@ type version struct {
 	env map[string]string
 	// image replaces the one of the sample application.
 	image string
+	// alone: the cluster has room for one pod of this version and no more.
+	alone bool
 }
 
 // openNamespace makes a namespace that goes with the test, and tells what happened in it when the test has failed.
@@ -78,6 +82,9 @@ func openNamespace(t *testing.T, p plan) *shop {
 	}
 	if p.limit == 0 {
 		p.limit = testTime
+	}
+	if p.replicas == 0 {
+		p.replicas = replicas
 	}
 	ctx, cancel := context.WithTimeoutCause(shared.ctx, p.limit, fmt.Errorf("the test takes longer than %s", p.limit))
 	t.Cleanup(cancel)
@@ -154,10 +161,10 @@ func (s *shop) tryManifest(file string, values map[string]any) error {
 // release applies the Rollout with a version of the application, as a person or a pipeline does.
 func (s *shop) release(v version) {
 	s.t.Helper()
-	s.applyManifest("rollout.yaml", s.manifestOf("shop", "shop", v))
+	s.applyManifest("rollout.yaml", s.manifestOf("shop", v))
 }
 
-func (s *shop) manifestOf(name, app string, v version) map[string]any {
+func (s *shop) manifestOf(name string, v version) map[string]any {
 	s.t.Helper()
 	strategy, err := yaml.YAMLToJSON([]byte(s.strategy))
 	require.NoError(s.t, err)
@@ -171,8 +178,8 @@ func (s *shop) manifestOf(name, app string, v version) map[string]any {
 	}
 	maps.Copy(env, v.env)
 	return map[string]any{
-		"Name": name, "App": app, "Version": v.name, "Env": env, "Image": image, "Strategy": string(strategy),
-		"Replicas": replicas, "ProgressDeadline": int(s.progressDeadline.Seconds()),
+		"Name": name, "App": "shop", "Version": v.name, "Env": env, "Image": image, "Strategy": string(strategy),
+		"Replicas": s.replicas, "ProgressDeadline": int(s.progressDeadline.Seconds()), "Alone": v.alone,
 	}
 }
 
@@ -292,8 +299,8 @@ func (s *shop) awaitPods(revision string) {
 				return fmt.Errorf("pod %s of revision %s is still there", pod.Name, has)
 			}
 		}
-		if len(pods.Items) != replicas {
-			return fmt.Errorf("%d pods of revision %s, want %d", len(pods.Items), revision, replicas)
+		if len(pods.Items) != s.replicas {
+			return fmt.Errorf("%d pods of revision %s, want %d", len(pods.Items), revision, s.replicas)
 		}
 		return nil
 	}))

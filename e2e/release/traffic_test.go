@@ -6,11 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/e2e/load"
 )
@@ -28,31 +29,60 @@ const (
 
 // clients send requests to a shop all the time.
 type clients struct {
-	*load.Load
-	s *shop
+	loads []*load.Load
+	s     *shop
 }
 
 // sendClients starts to send requests as soon as the gateway knows the shop.
 func (s *shop) sendClients() *clients {
 	s.t.Helper()
-	s.awaitGateway()
-	l, err := load.Start(s.ctx, load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: requestsPerSecond})
+	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: requestsPerSecond})
+}
+
+// sendThroughNode sends requests to a Service of type NodePort, which kube-proxy balances like one with a ClusterIP: each
+// connection goes to one of the endpoints, and stays there. Half of the clients keep their connections, the others come with
+// a new one every time, so that nothing hides a connection that is refused.
+func (s *shop) sendThroughNode(service string, rate int) *clients {
+	s.t.Helper()
+	found, err := s.kube.CoreV1().Services(s.namespace).Get(s.ctx, service, metav1.GetOptions{})
 	require.NoError(s.t, err)
-	s.t.Cleanup(l.Stop)
-	c := &clients{Load: l, s: s}
-	c.awaitRequests(requestsPerSecond, time.Time{})
+	url := fmt.Sprintf("http://%s:%d", s.node, found.Spec.Ports[0].NodePort)
+	return s.send(
+		load.Options{URL: url, Rate: rate / 2, Timeout: patience},
+		load.Options{URL: url, Rate: rate - rate/2, Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}},
+	)
+}
+
+// send starts to send requests as soon as the first of the entrances answers.
+func (s *shop) send(entrances ...load.Options) *clients {
+	s.t.Helper()
+	s.awaitAnswer(entrances[0])
+	c := &clients{s: s}
+	for _, entrance := range entrances {
+		l, err := load.Start(s.ctx, entrance)
+		require.NoError(s.t, err)
+		s.t.Cleanup(l.Stop)
+		c.loads = append(c.loads, l)
+	}
+	c.awaitRequests(len(entrances)*entrances[0].Rate, time.Time{})
 	c.requireNoFailure()
 	return c
 }
 
 func (s *shop) awaitGateway() {
 	s.t.Helper()
-	require.NoError(s.t, poll(s.ctx, "the gateway to know the shop", func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URLs.Gateway, nil)
+	s.awaitAnswer(load.Options{URL: s.URLs.Gateway, Host: s.host()})
+}
+
+// awaitAnswer waits until somebody answers at an entrance.
+func (s *shop) awaitAnswer(entrance load.Options) {
+	s.t.Helper()
+	require.NoError(s.t, poll(s.ctx, "an answer of the shop", func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, entrance.URL, nil)
 		if err != nil {
 			return err
 		}
-		request.Host = s.host()
+		request.Host = entrance.Host
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err
@@ -65,10 +95,28 @@ func (s *shop) awaitGateway() {
 	}))
 }
 
+// Answers are all answers so far.
+func (c *clients) Answers() load.Answers {
+	var all load.Answers
+	for _, l := range c.loads {
+		all = append(all, l.Answers()...)
+	}
+	return all
+}
+
+// Stop sends no more requests and returns when the last answer has arrived.
+func (c *clients) Stop() {
+	for _, l := range c.loads {
+		l.Stop()
+	}
+}
+
 // awaitRequests waits until n requests that were sent after since have been answered.
 func (c *clients) awaitRequests(n int, since time.Time) {
 	c.s.t.Helper()
-	require.NoError(c.s.t, c.WaitFor(c.s.ctx, n, since))
+	for _, l := range c.loads {
+		require.NoError(c.s.t, l.WaitFor(c.s.ctx, n/len(c.loads), since))
+	}
 }
 
 // requireShare measures the share that the new version v2 gets from now on, over enough requests.
@@ -85,15 +133,12 @@ func (c *clients) requireShare(percent float64) {
 // requireNoFailure requires that every client got what the application meant to answer.
 func (c *clients) requireNoFailure() {
 	c.s.t.Helper()
-	requireNoFailure(c.s.t, c.Answers())
-}
-
-func requireNoFailure(t *testing.T, answers load.Answers) {
-	t.Helper()
+	answers := c.Answers()
 	failures := answers.Failures()
+	slices.SortFunc(failures, func(a, b load.Answer) int { return a.Sent.Compare(b.Sent) })
 	var some []string
 	for _, failure := range failures[:min(len(failures), listed)] {
 		some = append(some, failure.String())
 	}
-	require.Empty(t, failures, "%s, for example\n%s", answers, strings.Join(some, "\n"))
+	require.Empty(c.s.t, failures, "%s, for example\n%s", answers, strings.Join(some, "\n"))
 }

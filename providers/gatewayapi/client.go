@@ -37,7 +37,14 @@ var _ traffic.Router = (*Router)(nil)
 func New(client gateway.Interface, cached Cache) *Router {
 	api := client.GatewayV1()
 	return &Router{kinds: map[string]kind{
-		"HTTPRoute": kindOf(func(namespace string) typed[*gatewayv1.HTTPRoute] { return api.HTTPRoutes(namespace) }, cached.HTTPRoute, fromHTTPRoute),
+		"HTTPRoute": kindOf(func(namespace string) typed[*gatewayv1.HTTPRoute] { return api.HTTPRoutes(namespace) }, cached.HTTPRoute, fromHTTPRoute).
+			with(func(ctx context.Context, namespace, name string) (route, error) {
+				text, err := api.RESTClient().Get().Namespace(namespace).Resource("httproutes").Name(name).Do(ctx).Raw()
+				if err != nil {
+					return route{}, err
+				}
+				return fromHTTPRouteJSON(text)
+			}),
 		"GRPCRoute": kindOf(func(namespace string) typed[*gatewayv1.GRPCRoute] { return api.GRPCRoutes(namespace) }, cached.GRPCRoute, fromGRPCRoute),
 	}}
 }
@@ -46,7 +53,14 @@ func New(client gateway.Interface, cached Cache) *Router {
 type kind struct {
 	cached func(namespace, name string) (route, bool)
 	get    func(ctx context.Context, namespace, name string) (route, error)
-	patch  func(ctx context.Context, namespace, name string, patch []byte) (route, error)
+	patch  func(ctx context.Context, namespace, name string, patch []byte, opts metav1.PatchOptions) (route, error)
+	// whole reads a route with what is newer than the Go types, to make managed rules of it; nil for kinds that can't have any.
+	whole func(ctx context.Context, namespace, name string) (route, error)
+}
+
+func (k kind) with(whole func(ctx context.Context, namespace, name string) (route, error)) kind {
+	k.whole = whole
+	return k
 }
 
 // typed is what the generated clients of all kinds of routes have in common.
@@ -73,8 +87,8 @@ func kindOf[T any](client func(namespace string) typed[T], cached func(namespace
 		get: func(ctx context.Context, namespace, name string) (route, error) {
 			return read(client(namespace).Get(ctx, name, metav1.GetOptions{}))
 		},
-		patch: func(ctx context.Context, namespace, name string, patch []byte) (route, error) {
-			return read(client(namespace).Patch(ctx, name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: fieldManager}))
+		patch: func(ctx context.Context, namespace, name string, patch []byte, opts metav1.PatchOptions) (route, error) {
+			return read(client(namespace).Patch(ctx, name, types.JSONPatchType, patch, opts))
 		},
 	}
 }
@@ -86,7 +100,7 @@ func (r *Router) Observe(ctx context.Context, target traffic.Target, live bool) 
 	for _, name := range target.Routes {
 		o, err := r.observeOne(ctx, target, name, live)
 		if err != nil {
-			return traffic.Observation{}, fmt.Errorf("read %s in namespace %s: %w", name, target.Namespace, err)
+			return traffic.Observation{}, fmt.Errorf("read %s in namespace %s: %w", name, target.NamespaceOf(name), err)
 		}
 		all.Routes = append(all.Routes, o)
 	}
@@ -94,16 +108,17 @@ func (r *Router) Observe(ctx context.Context, target traffic.Target, live bool) 
 }
 
 func (r *Router) observeOne(ctx context.Context, target traffic.Target, name traffic.RouteName, live bool) (traffic.RouteObservation, error) {
-	kind, known := r.kinds[name.Kind]
-	if !known {
-		return traffic.RouteObservation{RouteName: name, Problem: r.unknownKind(name.Kind)}, nil
+	kind := r.kinds[name.Kind]
+	namespace := target.NamespaceOf(name)
+	if problem := r.unfit(target, name); problem != "" {
+		return traffic.RouteObservation{RouteName: name, Problem: problem}, nil
 	}
 	if !live {
-		if found, there := kind.cached(target.Namespace, name.Name); there {
-			return observe(name, found, target.Pair), nil
+		if found, there := kind.cached(namespace, name.Name); there {
+			return observe(name, found, target), nil
 		}
 	}
-	found, err := kind.get(ctx, target.Namespace, name.Name)
+	found, err := kind.get(ctx, namespace, name.Name)
 	switch {
 	case isKindMissing(err):
 		return traffic.RouteObservation{RouteName: name, Problem: fmt.Sprintf(
@@ -113,11 +128,22 @@ func (r *Router) observeOne(ctx context.Context, target traffic.Target, name tra
 	case err != nil:
 		return traffic.RouteObservation{}, err
 	}
-	return observe(name, found, target.Pair), nil
+	return observe(name, found, target), nil
 }
 
-func (r *Router) unknownKind(kind string) string {
-	return fmt.Sprintf("kind %q can't carry a split; use one of %s", kind, strings.Join(slices.Sorted(maps.Keys(r.kinds)), ", "))
+// unfit says why the router can't do at all what the target asks of a route.
+func (r *Router) unfit(target traffic.Target, name traffic.RouteName) string {
+	_, known := r.kinds[name.Kind]
+	_, restricted := target.Only[name]
+	switch {
+	case !known:
+		return fmt.Sprintf("kind %q can't carry a split; use one of %s", name.Kind, strings.Join(slices.Sorted(maps.Keys(r.kinds)), ", "))
+	case target.Pair.SubsetsOf != "":
+		return "the Gateway API knows no subsets of a Service; give stable and canary a Service each"
+	case restricted:
+		return "the split can't be restricted to some rules of a route; leave the restriction out"
+	}
+	return ""
 }
 
 // isKindMissing tells that a path doesn't exist, which the API server says with a plain page, from that an object doesn't exist,
@@ -128,10 +154,11 @@ func isKindMissing(err error) bool {
 
 // step is one write to be done.
 type step struct {
-	name  traffic.RouteName
-	kind  kind
-	patch []byte
-	from  traffic.RouteObservation
+	kind      kind
+	namespace string
+	patch     []byte
+	opts      metav1.PatchOptions
+	from      traffic.RouteObservation
 }
 
 // Apply gives the canary backend its share, see traffic.Router. All routes are checked before the first is written, because
@@ -152,25 +179,32 @@ func (r *Router) Apply(ctx context.Context, target traffic.Target, observed traf
 	}
 	var writes []traffic.Write
 	for _, s := range steps {
-		version, err := s.write(ctx, target.Namespace)
+		version, err := s.write(ctx)
 		if err != nil {
-			return writes, fmt.Errorf("give Service %s %d%% of the traffic in %s: %w", target.Pair.Canary, percent, s.name, err)
+			return writes, fmt.Errorf("give Service %s %d%% of the traffic in %s: %w", target.Pair.Canary, percent, s.from.RouteName, err)
 		}
-		writes = append(writes, traffic.Write{RouteName: s.name, ResourceVersion: version})
+		writes = append(writes, traffic.Write{RouteName: s.from.RouteName, ResourceVersion: version})
 	}
 	return writes, nil
 }
 
 // prepare renders the patch of one route; there is none for a route that can't be written or needn't be.
 func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffic.RouteObservation, percent int) (step, error) {
-	kind, known := r.kinds[from.Kind]
-	if !known || from.ResourceVersion == "" {
+	if r.unfit(target, from.RouteName) != "" || from.ResourceVersion == "" {
 		return step{}, nil
 	}
-	current, there := kind.cached(target.Namespace, from.Name)
-	if !there || !isVersion(current, from) {
+	s := step{kind: r.kinds[from.Kind], namespace: target.NamespaceOf(from.RouteName), from: from, opts: metav1.PatchOptions{FieldManager: fieldManager}}
+	read := s.kind.get
+	managing := len(target.Managed.Rules) > 0
+	if managing && s.kind.whole != nil {
+		read = s.kind.whole
+		// A server that doesn't know all fields of a managed rule must not drop some of them.
+		s.opts.FieldValidation = metav1.FieldValidationStrict
+	}
+	current, there := s.kind.cached(s.namespace, from.Name)
+	if managing || !there || !isVersion(current, from) {
 		var err error
-		current, err = kind.get(ctx, target.Namespace, from.Name)
+		current, err = read(ctx, s.namespace, from.Name)
 		if apierrors.IsNotFound(err) || err == nil && !isVersion(current, from) {
 			return step{}, traffic.ErrChanged
 		}
@@ -178,12 +212,13 @@ func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffi
 			return step{}, err
 		}
 	}
-	patch, err := render(current, target.Pair, percent)
-	return step{name: from.RouteName, kind: kind, patch: patch, from: from}, err
+	var err error
+	s.patch, err = render(lay(current, target), target.Managed, percent)
+	return s, err
 }
 
-func (s step) write(ctx context.Context, namespace string) (resourceVersion string, err error) {
-	written, err := s.kind.patch(ctx, namespace, s.name.Name, s.patch)
+func (s step) write(ctx context.Context) (resourceVersion string, err error) {
+	written, err := s.kind.patch(ctx, s.namespace, s.from.Name, s.patch, s.opts)
 	switch {
 	case err == nil:
 		return written.resourceVersion, nil
@@ -191,7 +226,7 @@ func (s step) write(ctx context.Context, namespace string) (resourceVersion stri
 		return "", traffic.ErrChanged
 	case apierrors.IsInvalid(err) || apierrors.IsConflict(err):
 		// The API server answers a failed test like an object that violates its schema. Only a look can tell.
-		current, again := s.kind.get(ctx, namespace, s.name.Name)
+		current, again := s.kind.get(ctx, s.namespace, s.from.Name)
 		if apierrors.IsNotFound(again) || again == nil && !isVersion(current, s.from) {
 			return "", traffic.ErrChanged
 		}

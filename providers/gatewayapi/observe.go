@@ -10,27 +10,19 @@ import (
 	"github.com/rollout-dev/rollout/traffic"
 )
 
-// observe says what a route says of the pair.
-func observe(name traffic.RouteName, r route, pair traffic.Pair) traffic.RouteObservation {
-	o := traffic.RouteObservation{RouteName: name, UID: r.uid, ResourceVersion: r.resourceVersion}
-	places, problem := r.places(pair)
-	if o.Problem = problem; problem == "" {
-		o.Share = shareOf(places)
+// observe says what a route says of the target's pair.
+func observe(name traffic.RouteName, r route, target traffic.Target) traffic.RouteObservation {
+	l := lay(r, target)
+	o := traffic.RouteObservation{RouteName: name, UID: r.uid, ResourceVersion: r.resourceVersion,
+		Problem: l.problem, Managed: l.managedNames(), Astray: l.astray(target.Managed)}
+	if o.Problem == "" {
+		o.Share = l.share()
 	}
 	if missing := missingAcceptance(r); missing != "" {
 		o.Waiting = fmt.Sprintf("%s: %s", name, missing)
 	}
 	o.Accepted = o.Waiting == ""
 	return o
-}
-
-// shareOf is the range over the rules, of which there is at least one.
-func shareOf(places []place) traffic.Range {
-	all := traffic.Range{Low: 100, High: 0}
-	for _, p := range places {
-		all.Low, all.High = min(all.Low, p.share()), max(all.High, p.share())
-	}
-	return all
 }
 
 // missingAcceptance says what is missing until every parent has accepted the route at its current generation and resolved its

@@ -12,10 +12,11 @@ import (
 	"github.com/rollout-dev/rollout/providers/gatewayapi"
 	"github.com/rollout-dev/rollout/traffic"
 	"github.com/rollout-dev/rollout/traffic/routertest"
+	"github.com/rollout-dev/rollout/traffic/routertest/apiserver"
 )
 
 // FuzzApplyChangesNothingButTheWeightsOfThePair makes random routes, with fields that no version of the API has and with
-// backends that are almost the pair's.
+// backends that are almost the pair's, and leads shares and managed rules through them.
 func FuzzApplyChangesNothingButTheWeightsOfThePair(f *testing.F) {
 	for seed := range uint64(150) {
 		f.Add(seed, int(seed)%101)
@@ -27,29 +28,49 @@ func FuzzApplyChangesNothingButTheWeightsOfThePair(f *testing.F) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		name := traffic.RouteName{Kind: []string{"HTTPRoute", "GRPCRoute"}[random.IntN(2)], Name: "checkout"}
 		target := traffic.Target{Namespace: routertest.Namespace, Pair: pair, Routes: []traffic.RouteName{name}}
-		server := newAPIServer(t)
-		url := path(name.Kind, routertest.Namespace, name.Name)
-		server.change(url, func(r object) { randomRoute(random, r) })
-		before := restOf(server.objects[url], pair)
-
-		observed, err := server.router().Observe(t.Context(), target, random.IntN(2) == 0)
-		require.NoError(t, err)
-		writes, err := server.router().Apply(t.Context(), target, observed, percent)
-		require.Equal(t, before, restOf(server.objects[url], pair), "seed %d", seed)
-		if err != nil {
-			require.ErrorContains(t, err, "multiply all weights", "seed %d", seed)
-			require.Empty(t, writes)
-			return
+		server := newServer(t)
+		server.change(name, func(r object) { randomRoute(random, r) })
+		target.Managed.Names = []string{"testers", "copies"}
+		before := restOf(server.stored(name), pair)
+		if name.Kind == "HTTPRoute" {
+			target.Managed.Rules = randomManaged(random)
 		}
-		after, err := server.router().Observe(t.Context(), target, true)
-		require.NoError(t, err)
-		if after.Routes[0].Problem == "" {
-			require.True(t, after.Share().Exactly(percent), "seed %d: %d%% became %v", seed, percent, after.Share())
-		}
-		writes, err = server.router().Apply(t.Context(), target, after, percent)
-		require.NoError(t, err)
-		require.Empty(t, writes, "seed %d: nothing is left to write", seed)
+		server.lead(random, target, percent, seed)
+		require.Equal(t, before, restOf(server.stored(name), pair, target.Managed.Names...), "seed %d", seed)
+		target.Managed.Rules = nil
+		server.lead(random, target, 0, seed)
+		require.Equal(t, before, restOf(server.stored(name), pair), "seed %d", seed)
 	})
+}
+
+// lead applies a share, and checks that it is there.
+func (s server) lead(random *rand.Rand, target traffic.Target, percent int, seed uint64) {
+	observed, err := s.router().Observe(s.t.Context(), target, random.IntN(2) == 0)
+	require.NoError(s.t, err)
+	writes, err := s.router().Apply(s.t.Context(), target, observed, percent)
+	if err != nil {
+		require.Regexp(s.t, "multiply all weights|can't be added", err.Error(), "seed %d", seed)
+		require.Empty(s.t, writes)
+		return
+	}
+	after, err := s.router().Observe(s.t.Context(), target, true)
+	require.NoError(s.t, err)
+	require.Empty(s.t, after.Astray(), "seed %d", seed)
+	if after.Routes[0].Problem == "" {
+		require.True(s.t, after.Share().Exactly(percent), "seed %d: %d%% became %v", seed, percent, after.Share())
+	}
+	writes, err = s.router().Apply(s.t.Context(), target, after, percent)
+	require.NoError(s.t, err)
+	require.Empty(s.t, writes, "seed %d: nothing is left to write", seed)
+}
+
+func randomManaged(random *rand.Rand) []traffic.ManagedRule {
+	value := []traffic.StringMatch{exact("/a"), prefix("/a"), regex("/a")}[random.IntN(3)]
+	rules := []traffic.ManagedRule{
+		traffic.HeaderRoute("testers", traffic.HeaderMatch{Header: "x-a", Value: exact("1")}),
+		traffic.MirrorRoute("copies", 1+random.IntN(100), traffic.RequestMatch{Path: value}),
+	}
+	return rules[random.IntN(2) : 1+random.IntN(2)]
 }
 
 func randomRoute(random *rand.Rand, r object) {
@@ -58,6 +79,10 @@ func randomRoute(random *rand.Rand, r object) {
 	rules := []any{}
 	for range random.IntN(5) {
 		rule := object{"unknown": anything(random, 3), "backendRefs": randomBackends(random)}
+		if random.IntN(2) == 0 {
+			path := object{"type": []string{"Exact", "PathPrefix"}[random.IntN(2)], "value": []string{"/", "/a", "/a/b"}[random.IntN(3)]}
+			rule["matches"] = []any{object{"path": path, "unknown": anything(random, 2), "headers": []any{object{"name": "X-A", "value": "1"}}[:random.IntN(2)]}}
+		}
 		rules = append(rules, rule)
 	}
 	spec["rules"] = rules
@@ -104,22 +129,15 @@ func anything(random *rand.Rand, depth int) any {
 	return object{"weight": anything(random, depth-1), "name": pair.Canary, "metadata": anything(random, depth-1)}
 }
 
-// as makes a typed route of plain JSON.
-func as[T any](t *testing.T, o object) *T {
-	var out T
-	require.NoError(t, json.Unmarshal(canonical(o), &out))
-	return &out
-}
-
 func TestOnlyServicesOfTheRoutesNamespaceAreThePair(t *testing.T) {
 	for name, change := range map[string]func(ref object){
 		"another namespace": func(ref object) { ref["namespace"] = "staging" },
 		"another kind":      func(ref object) { ref["kind"] = "TraefikService" },
 		"another group":     func(ref object) { ref["group"] = "multicluster.x-k8s.io" },
 	} {
-		server := newAPIServer(t)
+		server := newServer(t)
 		owner{server}.Put(checkout, routertest.Rule{{Service: pair.Stable, Weight: 50}, {Service: pair.Canary, Weight: 50}})
-		server.change(path(checkout.Kind, routertest.Namespace, checkout.Name), func(r object) {
+		server.change(checkout, func(r object) {
 			change(rulesOf(r)[0]["backendRefs"].([]any)[1].(object))
 		})
 		o, err := server.router().Observe(t.Context(), shop, true)
@@ -129,35 +147,37 @@ func TestOnlyServicesOfTheRoutesNamespaceAreThePair(t *testing.T) {
 }
 
 func TestStrippedRoutesKeepTheirRulesAndBackendsInPlace(t *testing.T) {
-	server := newAPIServer(t)
+	server := newServer(t)
 	for _, kind := range []string{"HTTPRoute", "GRPCRoute"} {
 		owner{server}.Put(traffic.RouteName{Kind: kind, Name: "checkout"},
 			nil, routertest.Rule{{Service: "login", Weight: 1}, {Service: pair.Stable, Weight: routertest.Unset}}, routertest.Rule{{Service: pair.Canary, Weight: 7}})
 	}
-	http := gatewayapi.StripHTTPRoute(as[gatewayv1.HTTPRoute](t, server.objects[path("HTTPRoute", routertest.Namespace, "checkout")]))
-	grpc := gatewayapi.StripGRPCRoute(as[gatewayv1.GRPCRoute](t, server.objects[path("GRPCRoute", routertest.Namespace, "checkout")]))
+	http := gatewayapi.StripHTTPRoute(apiserver.As[gatewayv1.HTTPRoute](t, server.stored(checkout)))
+	grpc := gatewayapi.StripGRPCRoute(apiserver.As[gatewayv1.GRPCRoute](t, server.stored(traffic.RouteName{Kind: "GRPCRoute", Name: "checkout"})))
 	require.Len(t, http.Spec.Rules, 3)
 	require.Len(t, grpc.Spec.Rules, 3)
 	require.Empty(t, http.Spec.Rules[0].BackendRefs)
 	require.Empty(t, grpc.Spec.Rules[0].BackendRefs)
 	require.EqualValues(t, pair.Stable, http.Spec.Rules[1].BackendRefs[1].Name)
 	require.EqualValues(t, pair.Stable, grpc.Spec.Rules[1].BackendRefs[1].Name)
-	for _, text := range []string{string(canonical(http)), string(canonical(grpc))} {
-		for _, dropped := range []string{"managedFields", "annotations", "filters", "hostnames"} {
+	for _, text := range []string{string(apiserver.Canonical(http)), string(apiserver.Canonical(grpc))} {
+		for _, dropped := range []string{"managedFields", "annotations", "hostnames"} {
 			require.NotContains(t, text, dropped)
 		}
 		require.Contains(t, text, `"uid"`)
 	}
+	require.NotContains(t, string(apiserver.Canonical(grpc)), "filters")
+	require.Contains(t, string(apiserver.Canonical(http)), "filters", "a managed rule is a copy")
 	again := gatewayapi.StripHTTPRoute(http.DeepCopy())
 	require.Equal(t, http, again, "a cache may strip what it has stripped before")
 }
 
 func TestParentsThatTheRouteNoLongerNamesAndControllersThatAreGoneDoNotCount(t *testing.T) {
-	server := newAPIServer(t)
+	server := newServer(t)
 	owner{server}.Put(checkout, routertest.Rule{{Service: pair.Stable, Weight: 100}, {Service: pair.Canary, Weight: 0}})
 	fine := routertest.Answer{Accepted: true, Resolved: true}
 	owner{server}.Answer(checkout, fine, fine)
-	server.change(path(checkout.Kind, routertest.Namespace, checkout.Name), func(r object) {
+	server.change(checkout, func(r object) {
 		parents := r["status"].(object)["parents"].([]any)
 		// What a controller says that spells out the API's defaults.
 		ref := parents[1].(object)["parentRef"].(object)
@@ -175,9 +195,9 @@ func TestParentsThatTheRouteNoLongerNamesAndControllersThatAreGoneDoNotCount(t *
 }
 
 func TestARouteWithoutParentsWaitsForSomebodyToGiveItOne(t *testing.T) {
-	server := newAPIServer(t)
+	server := newServer(t)
 	owner{server}.Put(checkout, routertest.Rule{{Service: pair.Stable, Weight: 100}, {Service: pair.Canary, Weight: 0}})
-	server.change(path(checkout.Kind, routertest.Namespace, checkout.Name), func(r object) { delete(r["spec"].(object), "parentRefs") })
+	server.change(checkout, func(r object) { delete(r["spec"].(object), "parentRefs") })
 	o, err := server.router().Observe(t.Context(), shop, true)
 	require.NoError(t, err)
 	require.Equal(t, "HTTPRoute checkout: it has no spec.parentRefs, so no gateway serves it", o.Waiting())

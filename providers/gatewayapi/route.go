@@ -1,12 +1,17 @@
 // Package gatewayapi carries splits in the weights of HTTPRoutes and GRPCRoutes of the Kubernetes Gateway API.
 //
-// It writes the weights of two backendRefs and nothing else: routes belong to users, who may have fields in them that this
-// program has never heard of.
+// It writes the weights of two backendRefs, rules with names that were set aside for it, and nothing else: routes belong to users,
+// who may have fields in them that this program has never heard of.
 package gatewayapi
 
 import (
+	"encoding/json"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/rollout-dev/rollout/traffic/patch"
 )
 
 // route is what a split needs of a route, whatever its kind.
@@ -15,10 +20,17 @@ type route struct {
 	uid             string
 	resourceVersion string
 	generation      int64
-	// rules holds the backendRefs of each rule, at the indexes that they have in the object.
-	rules    [][]gatewayv1.BackendRef
-	parents  []gatewayv1.ParentReference
-	statuses []gatewayv1.RouteParentStatus
+	rules           []rule
+	parents         []gatewayv1.ParentReference
+	statuses        []gatewayv1.RouteParentStatus
+}
+
+// rule is one of a route, at the index that it has in the object.
+type rule struct {
+	name     string
+	backends []gatewayv1.BackendRef
+	// whole makes the JSON of the rule; nil for a kind of routes that can't have managed rules.
+	whole func() json.RawMessage
 }
 
 func newRoute(m metav1.ObjectMeta, spec gatewayv1.CommonRouteSpec, status gatewayv1.RouteStatus) route {
@@ -34,16 +46,44 @@ func newRoute(m metav1.ObjectMeta, spec gatewayv1.CommonRouteSpec, status gatewa
 
 func fromHTTPRoute(r *gatewayv1.HTTPRoute) route {
 	out := newRoute(r.ObjectMeta, r.Spec.CommonRouteSpec, r.Status.RouteStatus)
-	for _, rule := range r.Spec.Rules {
-		out.rules = append(out.rules, backendRefs(rule.BackendRefs, func(b gatewayv1.HTTPBackendRef) gatewayv1.BackendRef { return b.BackendRef }))
+	for _, of := range r.Spec.Rules {
+		out.rules = append(out.rules, rule{
+			name:     string(ptr.Deref(of.Name, "")),
+			backends: backendRefs(of.BackendRefs, func(b gatewayv1.HTTPBackendRef) gatewayv1.BackendRef { return b.BackendRef }),
+			whole:    func() json.RawMessage { return patch.JSON(of) },
+		})
 	}
 	return out
 }
 
+// fromHTTPRouteJSON keeps what is newer than the Go types in the JSON of the rules.
+func fromHTTPRouteJSON(text []byte) (route, error) {
+	var typed gatewayv1.HTTPRoute
+	if err := json.Unmarshal(text, &typed); err != nil {
+		return route{}, err
+	}
+	var raw struct {
+		Spec struct {
+			Rules []json.RawMessage `json:"rules"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return route{}, err
+	}
+	out := fromHTTPRoute(&typed)
+	for i := range out.rules {
+		out.rules[i].whole = func() json.RawMessage { return raw.Spec.Rules[i] }
+	}
+	return out, nil
+}
+
 func fromGRPCRoute(r *gatewayv1.GRPCRoute) route {
 	out := newRoute(r.ObjectMeta, r.Spec.CommonRouteSpec, r.Status.RouteStatus)
-	for _, rule := range r.Spec.Rules {
-		out.rules = append(out.rules, backendRefs(rule.BackendRefs, func(b gatewayv1.GRPCBackendRef) gatewayv1.BackendRef { return b.BackendRef }))
+	for _, of := range r.Spec.Rules {
+		out.rules = append(out.rules, rule{
+			name:     string(ptr.Deref(of.Name, "")),
+			backends: backendRefs(of.BackendRefs, func(b gatewayv1.GRPCBackendRef) gatewayv1.BackendRef { return b.BackendRef }),
+		})
 	}
 	return out
 }
@@ -56,26 +96,21 @@ func backendRefs[T any](refs []T, plain func(T) gatewayv1.BackendRef) []gatewayv
 	return out
 }
 
-// StripHTTPRoute drops what a Router doesn't read, for a cache; it changes its argument. Rules and backendRefs stay where they
-// are, all of them, because a write addresses them by their index.
+// StripHTTPRoute drops what a Router doesn't read, for a cache; it changes its argument. The rules stay as they are: a write addresses
+// them by their index, and a managed rule is a copy of one.
 func StripHTTPRoute(r *gatewayv1.HTTPRoute) *gatewayv1.HTTPRoute {
 	r.ObjectMeta = bareMeta(r.ObjectMeta)
 	r.Spec.Hostnames = nil
-	for i := range r.Spec.Rules {
-		r.Spec.Rules[i] = gatewayv1.HTTPRouteRule{BackendRefs: r.Spec.Rules[i].BackendRefs}
-		for j := range r.Spec.Rules[i].BackendRefs {
-			r.Spec.Rules[i].BackendRefs[j].Filters = nil
-		}
-	}
 	return r
 }
 
-// StripGRPCRoute is StripHTTPRoute for a GRPCRoute.
+// StripGRPCRoute drops what a Router doesn't read, for a cache; it changes its argument. Rules and backendRefs stay where they are, all
+// of them, because a write addresses them by their index.
 func StripGRPCRoute(r *gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute {
 	r.ObjectMeta = bareMeta(r.ObjectMeta)
 	r.Spec.Hostnames = nil
 	for i := range r.Spec.Rules {
-		r.Spec.Rules[i] = gatewayv1.GRPCRouteRule{BackendRefs: r.Spec.Rules[i].BackendRefs}
+		r.Spec.Rules[i] = gatewayv1.GRPCRouteRule{Name: r.Spec.Rules[i].Name, BackendRefs: r.Spec.Rules[i].BackendRefs}
 		for j := range r.Spec.Rules[i].BackendRefs {
 			r.Spec.Rules[i].BackendRefs[j].Filters = nil
 		}

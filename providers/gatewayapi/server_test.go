@@ -1,227 +1,258 @@
 package gatewayapi_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"strconv"
-	"strings"
-	"sync"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	jsonpatch "gopkg.in/evanphx/json-patch.v4"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/rest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/rollout-dev/rollout/providers/gatewayapi"
+	"github.com/rollout-dev/rollout/traffic"
+	"github.com/rollout-dev/rollout/traffic/routertest"
+	"github.com/rollout-dev/rollout/traffic/routertest/apiserver"
 )
 
-// object is a stored object as plain JSON, so that nothing in it depends on the Go types of a route.
-type object = map[string]any
+type object = apiserver.Object
 
-// apiServer answers GET and PATCH of routes as the Kubernetes API server does: resource versions and generations that count
-// changes, JSON patches that apply as a whole or not at all, 404 with a Status for objects and without one for kinds.
-type apiServer struct {
-	t   *testing.T
-	url string
-
-	mu      sync.Mutex
-	objects map[string]object // by the path of their URL
-	served  map[string]bool   // resources
-	version int
-	writes  int
-
-	// refuse is what a validation rule says to every write; empty for none.
-	refuse string
-	failIn int
-	lost   bool
-	failed bool
-	before func()
+// server is an API server with routes, and a cache of it that is never behind.
+type server struct {
+	*apiserver.Server
+	t *testing.T
 }
 
-var resources = map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes"}
-
-func newAPIServer(t *testing.T) *apiServer {
-	s := &apiServer{t: t, objects: map[string]object{}, served: map[string]bool{"httproutes": true, "grpcroutes": true}}
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	s.url = server.URL
-	return s
+func newServer(t *testing.T) server {
+	return server{apiserver.New(t, schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"},
+		map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes"}), t}
 }
 
 // router reads from a cache that is never behind.
-func (s *apiServer) router() *gatewayapi.Router { return s.routerWith(s) }
+func (s server) router() *gatewayapi.Router { return s.routerWith(s) }
 
-func (s *apiServer) routerWith(cached gatewayapi.Cache) *gatewayapi.Router {
-	client, err := gateway.NewForConfig(&rest.Config{Host: s.url, QPS: -1})
+func (s server) routerWith(cached gatewayapi.Cache) *gatewayapi.Router {
+	client, err := gateway.NewForConfig(&rest.Config{Host: s.URL, QPS: -1})
 	require.NoError(s.t, err)
 	return gatewayapi.New(client, cached)
 }
 
-func path(kind, namespace, name string) string {
-	return fmt.Sprintf("/apis/gateway.networking.k8s.io/v1/namespaces/%s/%s/%s", namespace, resources[kind], name)
-}
-
-func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodPatch {
-		s.mu.Lock()
-		before := s.before
-		s.before = nil
-		s.mu.Unlock()
-		if before != nil {
-			before()
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.failIn--
-	fails := s.failIn == 0
-	s.failed = s.failed || fails
-	var code int
-	var body any
-	if !fails || s.lost {
-		code, body = s.answer(r)
-	}
-	if fails {
-		code, body = status(apierrors.NewInternalError(errors.New("etcdserver: request timed out")))
-	}
-	if text, plain := body.(string); plain {
-		http.Error(w, text, code)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_, _ = w.Write(canonical(body))
-}
-
-// answer is a status code and an object, a metav1.Status or a plain page.
-func (s *apiServer) answer(r *http.Request) (int, any) {
-	parts := strings.Split(r.URL.Path, "/")
-	resource, name := parts[len(parts)-2], parts[len(parts)-1]
-	if !s.served[resource] {
-		return http.StatusNotFound, "404 page not found"
-	}
-	current, there := s.objects[r.URL.Path]
-	if !there {
-		return status(apierrors.NewNotFound(schema.GroupResource{Group: gatewayv1.GroupName, Resource: resource}, name))
-	}
-	switch r.Method {
-	case http.MethodGet:
-		return http.StatusOK, current
-	case http.MethodPatch:
-		s.writes++
-		return s.patch(r, resource, current)
-	}
-	return http.StatusMethodNotAllowed, "405 method not allowed"
-}
-
-func (s *apiServer) patch(r *http.Request, resource string, current object) (int, any) {
-	if r.Header.Get("Content-Type") != "application/json-patch+json" || r.URL.Query().Get("fieldManager") == "" {
-		return http.StatusUnsupportedMediaType, "a JSON patch with a field manager is wanted"
-	}
-	body, err := io.ReadAll(r.Body)
-	require.NoError(s.t, err)
-	patch, err := jsonpatch.DecodePatch(body)
-	require.NoError(s.t, err)
-	patched, err := patch.Apply(canonical(current))
-	if err != nil {
-		return status(apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", err.Error(), 0, false))
-	}
-	if s.refuse != "" {
-		return status(apierrors.NewInvalid(schema.GroupKind{Kind: resource}, r.URL.Path, field.ErrorList{field.Invalid(field.NewPath("spec"), "", s.refuse)}))
-	}
-	next := parse(patched)
-	if next["metadata"].(object)["resourceVersion"] != current["metadata"].(object)["resourceVersion"] {
-		return status(apierrors.NewConflict(schema.GroupResource{Resource: resource}, r.URL.Path, errors.New("the object has been modified")))
-	}
-	s.store(r.URL.Path, next)
-	return http.StatusOK, s.objects[r.URL.Path]
-}
-
-// store keeps a change, if it is one.
-func (s *apiServer) store(path string, next object) {
-	previous, there := s.objects[path]
-	if there && bytes.Equal(canonical(previous), canonical(next)) {
-		return
-	}
-	s.version++
-	meta := next["metadata"].(object)
-	meta["resourceVersion"] = strconv.Itoa(s.version)
-	switch {
-	case !there:
-		meta["uid"] = fmt.Sprint("uid-", s.version)
-		meta["generation"] = json.Number("1")
-	case !bytes.Equal(canonical(previous["spec"]), canonical(next["spec"])):
-		generation, err := meta["generation"].(json.Number).Int64()
-		require.NoError(s.t, err)
-		meta["generation"] = json.Number(strconv.FormatInt(generation+1, 10))
-	}
-	s.objects[path] = next
-}
-
-func status(err *apierrors.StatusError) (int, any) {
-	// Without these two a client takes it for a plain page.
-	err.ErrStatus.Kind, err.ErrStatus.APIVersion = "Status", "v1"
-	return int(err.ErrStatus.Code), err.ErrStatus
-}
-
-// canonical is the JSON of a value with its keys in order.
-func canonical(value any) []byte {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
-
-func parse(text []byte) object {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber() // a large number must not change on its way through a float
-	var out object
-	if err := decoder.Decode(&out); err != nil {
-		panic(err)
-	}
-	return out
-}
-
 // HTTPRoute and GRPCRoute answer as a stripped cache that is never behind.
-func (s *apiServer) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
+func (s server) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
 	return cached(s, "HTTPRoute", namespace, name, gatewayapi.StripHTTPRoute)
 }
 
-func (s *apiServer) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
+func (s server) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
 	return cached(s, "GRPCRoute", namespace, name, gatewayapi.StripGRPCRoute)
 }
 
-func cached[T any](s *apiServer, kind, namespace, name string, strip func(*T) *T) (*T, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stored, there := s.objects[path(kind, namespace, name)]
+func cached[T any](s server, kind, namespace, name string, strip func(*T) *T) (*T, bool) {
+	stored, there := s.Object(kind, namespace, name)
 	if !there {
 		return nil, false
 	}
-	var out T
-	require.NoError(s.t, json.Unmarshal(canonical(stored), &out))
-	return strip(&out), true
+	return strip(apiserver.As[T](s.t, stored)), true
 }
 
-// change edits a copy of an object and stores it.
-func (s *apiServer) change(path string, edit func(object)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := object{}
-	if stored, there := s.objects[path]; there {
-		next = parse(canonical(stored))
+// change edits a route of the shop.
+func (s server) change(route traffic.RouteName, edit func(object)) {
+	s.Change(route.Kind, routertest.Namespace, route.Name, edit)
+}
+
+func (s server) stored(route traffic.RouteName) object {
+	stored, _ := s.Object(route.Kind, routertest.Namespace, route.Name)
+	return stored
+}
+
+// owner is the API server as the contract's tests use it.
+type owner struct{ server }
+
+func (o owner) Put(route traffic.RouteName, rules ...routertest.Rule) {
+	var at []routertest.RuleAt
+	for _, rule := range rules {
+		at = append(at, routertest.RuleAt{Rule: rule})
 	}
-	edit(next)
-	s.store(path, next)
+	o.PutAt(route, at...)
+}
+
+func (o owner) PutAt(route traffic.RouteName, rules ...routertest.RuleAt) {
+	o.change(route, func(r object) {
+		meta, _ := r["metadata"].(object)
+		if meta == nil {
+			meta = object{}
+			r["metadata"] = meta
+		}
+		meta["annotations"] = object{"example.com/note": "<keep> & \"me\"", "example.com/weight": "12"}
+		meta["managedFields"] = []any{object{"manager": "kubectl", "fieldsV1": object{"f:spec": object{}}}}
+		list := []any{}
+		for _, rule := range rules {
+			list = append(list, o.rule(rule))
+		}
+		r["spec"] = object{
+			"parentRefs": []any{object{"name": "public", "namespace": "infra", "sectionName": "web"}, object{"name": "internal"}},
+			"hostnames":  []any{"shop.example.com"},
+			"fromTomorrow": object{
+				"weight": json.Number("9007199254740993"), // not a number that a float64 can hold
+			},
+			"rules": list,
+		}
+	})
+}
+
+func (o owner) rule(at routertest.RuleAt) object {
+	rule := object{
+		"backendRefs": backendRefs(at.Rule), "fromTomorrow": []any{nil, 1.5e-7, json.Number("9007199254740993")},
+		"filters": []any{object{"type": "RequestHeaderModifier", "requestHeaderModifier": object{"set": []any{}}}},
+	}
+	if at.Path != "" {
+		match := object{"path": object{"type": "PathPrefix", "value": at.Path}, "fromTomorrow": 1}
+		if at.Method != "" {
+			match["method"] = at.Method
+		}
+		if at.Header.Name != "" {
+			match["headers"] = []any{object{"name": at.Header.Name, "value": at.Header.Value}}
+		}
+		rule["matches"] = []any{match}
+	}
+	return rule
+}
+
+func backendRefs(rule routertest.Rule) []any {
+	refs := []any{}
+	for i, b := range rule {
+		ref := object{"name": b.Service, "port": json.Number("80"), "fromTomorrow": true, "filters": []any{object{"type": "FromTomorrow"}}}
+		if i%2 == 0 {
+			ref["kind"], ref["group"], ref["namespace"] = "Service", "", routertest.Namespace
+		}
+		if b.Weight != routertest.Unset {
+			ref["weight"] = b.Weight
+		}
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+func (o owner) Touch(route traffic.RouteName) {
+	o.change(route, func(r object) {
+		r["metadata"].(object)["annotations"] = object{"example.com/touched": r["metadata"].(object)["resourceVersion"]}
+	})
+}
+
+func (o owner) Delete(route traffic.RouteName) {
+	o.Server.Remove(route.Kind, routertest.Namespace, route.Name)
+}
+
+func (o owner) Rules(route traffic.RouteName) []routertest.Rule {
+	var rules []routertest.Rule
+	for _, rule := range rulesOf(o.stored(route)) {
+		read := routertest.Rule{}
+		for _, ref := range rule["backendRefs"].([]any) {
+			b := routertest.Backend{Service: ref.(object)["name"].(string), Weight: routertest.Unset}
+			if weight, set := ref.(object)["weight"].(json.Number); set {
+				n, err := weight.Int64()
+				require.NoError(o.t, err)
+				b.Weight = int(n)
+			}
+			read = append(read, b)
+		}
+		rules = append(rules, read)
+	}
+	return rules
+}
+
+func rulesOf(r object) []object {
+	var rules []object
+	spec, _ := r["spec"].(object)
+	list, _ := spec["rules"].([]any)
+	for _, rule := range list {
+		rules = append(rules, rule.(object))
+	}
+	return rules
+}
+
+func (o owner) Rest(route traffic.RouteName, pair traffic.Pair) string {
+	return restOf(o.stored(route), pair)
+}
+
+func (o owner) RestBut(route traffic.RouteName, pair traffic.Pair, names ...string) string {
+	return restOf(o.stored(route), pair, names...)
+}
+
+// restOf is a route without the weights of the pair, the rules of some names and what counts changes.
+func restOf(r object, pair traffic.Pair, names ...string) string {
+	delete(r["metadata"].(object), "resourceVersion")
+	delete(r["metadata"].(object), "generation")
+	kept := []any{}
+	for _, rule := range rulesOf(r) {
+		if isCopy(rule, names...) {
+			continue
+		}
+		kept = append(kept, rule)
+		refs, _ := rule["backendRefs"].([]any)
+		for _, ref := range refs {
+			if name := ref.(object)["name"]; name == pair.Stable || name == pair.Canary {
+				delete(ref.(object), "weight")
+			}
+		}
+	}
+	r["spec"].(object)["rules"] = kept
+	return string(apiserver.Canonical(r))
+}
+
+// isCopy says whether a rule is a copy of a managed rule of one of the names. All but the first have a number behind the name.
+func isCopy(rule object, names ...string) bool {
+	name, _ := rule["name"].(string)
+	return slices.ContainsFunc(names, func(declared string) bool {
+		return regexp.MustCompile("^" + declared + "(-[0-9]+)?$").MatchString(name)
+	})
+}
+
+func (o owner) Rename(route traffic.RouteName, index int, name string) {
+	o.change(route, func(r object) { rulesOf(r)[index]["name"] = name })
+}
+
+func (o owner) Spoil(route traffic.RouteName, name string) {
+	o.change(route, func(r object) {
+		for _, rule := range rulesOf(r) {
+			if isCopy(rule, name) {
+				rule["matches"] = []any{object{"path": object{"type": "Exact", "value": "/spoiled"}}}
+			}
+		}
+	})
+}
+
+func (o owner) Remove(route traffic.RouteName, name string) {
+	o.change(route, func(r object) {
+		spec := r["spec"].(object)
+		spec["rules"] = slices.DeleteFunc(spec["rules"].([]any), func(rule any) bool { return isCopy(rule.(object), name) })
+	})
+}
+
+func (o owner) Answer(route traffic.RouteName, answers ...routertest.Answer) {
+	o.change(route, func(r object) {
+		generation := apiserver.Generation(r)
+		parents := []any{}
+		for i, a := range answers {
+			observed := generation
+			if a.Stale {
+				observed--
+			}
+			condition := func(kind string, holds bool) object {
+				c := object{"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": observed, "lastTransitionTime": nil}
+				if !holds {
+					c["status"], c["reason"], c["message"] = "False", a.Reason, a.Message
+				}
+				return c
+			}
+			parents = append(parents, object{
+				"parentRef":      r["spec"].(object)["parentRefs"].([]any)[i],
+				"controllerName": "example.com/gateway",
+				"conditions":     []any{condition("ResolvedRefs", a.Resolved), condition("Accepted", a.Accepted)},
+			})
+		}
+		r["status"] = object{"parents": parents}
+	})
 }

@@ -254,19 +254,15 @@ func (w *world) useOf(revision rollout.Revision) int {
 // may give out templates with defaults that it didn't know before, and the hash differs although nobody has changed
 // anything. But then it gives them out alike for both.
 func (c *Controller) recognizeTemplate(ctx context.Context, w *world) error {
-	hash, err := rollout.Hash(w.source.template.raw)
-	if err != nil || len(w.sets) == 0 || w.revisionNamed(hash) != hash || w.sets[hash] != nil {
-		return nil // resolveTemplate tells what is wrong with a template.
+	hash, wanted := w.unknownTemplate()
+	if wanted == nil {
+		return nil
 	}
 	key := string(w.object.UID) + "/" + hash
 	if known, there := c.memory.recognized.Get(key); there {
 		if w.sets[known.(rollout.Revision)] != nil {
 			w.source.known = known.(rollout.Revision)
 		}
-		return nil
-	}
-	wanted, err := w.source.template.tree()
-	if err != nil {
 		return nil
 	}
 	sets, err := c.lentSets(ctx, w, managedAnd(narrowing(w.object)))
@@ -283,6 +279,20 @@ func (c *Controller) recognizeTemplate(ctx context.Context, w *world) error {
 	c.memory.recognized.Add(key, found)
 	w.source.known = found
 	return nil
+}
+
+// unknownTemplate is the Deployment's template, and its hash, if no ReplicaSet is known to be made of it; nil if one is, or if
+// the template can't be read, which resolveTemplate tells.
+func (w *world) unknownTemplate() (hash rollout.Revision, template map[string]any) {
+	hash, err := rollout.Hash(w.source.template.raw)
+	if err != nil || len(w.sets) == 0 || w.revisionNamed(hash) != hash || w.sets[hash] != nil {
+		return hash, nil
+	}
+	tree, err := w.source.template.tree()
+	if err != nil {
+		return hash, nil
+	}
+	return hash, tree
 }
 
 // lentSets reads the ReplicaSets that a selector selects, with all bytes of their templates.

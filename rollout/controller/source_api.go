@@ -116,7 +116,7 @@ type lentSets struct {
 // DeepCopyObject copies the Deployment.
 func (d *deployment) DeepCopyObject() runtime.Object {
 	out := &deployment{TypeMeta: d.TypeMeta, Spec: deploymentSpec{Paused: d.Spec.Paused, Selector: d.Spec.Selector.DeepCopy()}}
-	d.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
+	out.ObjectMeta = *d.ObjectMeta.DeepCopy()
 	out.Spec.Replicas = copyOf(d.Spec.Replicas)
 	d.Spec.Template.DeepCopyInto(&out.Spec.Template)
 	d.Status.DeepCopyInto(&out.Status)
@@ -126,7 +126,7 @@ func (d *deployment) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the list.
 func (l *deploymentList) DeepCopyObject() runtime.Object {
 	out := &deploymentList{TypeMeta: l.TypeMeta}
-	l.ListMeta.DeepCopyInto(&out.ListMeta)
+	out.ListMeta = *l.ListMeta.DeepCopy()
 	for i := range l.Items {
 		out.Items = append(out.Items, *l.Items[i].DeepCopyObject().(*deployment))
 	}
@@ -136,7 +136,7 @@ func (l *deploymentList) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the ReplicaSet.
 func (s *lentSet) DeepCopyObject() runtime.Object {
 	out := &lentSet{TypeMeta: s.TypeMeta}
-	s.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
+	out.ObjectMeta = *s.ObjectMeta.DeepCopy()
 	out.Spec.Replicas = copyOf(s.Spec.Replicas)
 	s.Spec.Template.DeepCopyInto(&out.Spec.Template)
 	s.Status.DeepCopyInto(&out.Status)
@@ -146,7 +146,7 @@ func (s *lentSet) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the list.
 func (l *lentSets) DeepCopyObject() runtime.Object {
 	out := &lentSets{TypeMeta: l.TypeMeta}
-	l.ListMeta.DeepCopyInto(&out.ListMeta)
+	out.ListMeta = *l.ListMeta.DeepCopy()
 	for i := range l.Items {
 		out.Items = append(out.Items, *l.Items[i].DeepCopyObject().(*lentSet))
 	}

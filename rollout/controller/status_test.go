@@ -130,7 +130,7 @@ func TestAnAutoscalerIsToldOfThePodsThatServe(t *testing.T) {
 	w.observed.Status.Wiring = rollout.Wiring{Mode: rollout.BySelector, Stable: "active"}
 	w.observed.Stable = rollout.Backend{Name: "active", Revision: "bbb"}
 	s = newStatus(w, rollout.Plan{})
-	require.EqualValues(t, 3, s.ServingReplicas)
+	require.EqualValues(t, 4, s.ServingReplicas)
 	require.Equal(t, "app=checkout,pod-template-hash=bbb", s.ServingSelector)
 	require.Equal(t, "app=checkout", s.Selector)
 }

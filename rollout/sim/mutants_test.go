@@ -136,7 +136,7 @@ func TestMistakesOfTheEngineAreFound(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			o := DefaultOptions()
 			o.Decide = m.decide
-			result := play(o, 0, 400)
+			result := play(o, 0, 1000)
 			t.Log(result.violated())
 			require.Positive(t, result.violated()[m.violates])
 		})

@@ -2,6 +2,7 @@ package routertest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,12 +66,16 @@ func aFailedReadIsNoShare(b bench) {
 	web, app := b.route("web"), b.route("app")
 	b.Server.Put(web, weights(50, 50))
 	b.Server.Put(app, weights(50, 50))
-	for n := 1; n <= 2; n++ {
-		b.Server.Fail(n, false)
+	names := []string{web.String(), app.String()}
+	if b.ReadsFirst != "" {
+		names = slices.Insert(names, 0, b.ReadsFirst)
+	}
+	for i, name := range names {
+		b.Server.Fail(i+1, false)
 		o, err := b.Router.Observe(b.Context(), target(web, app), true)
-		require.Error(b, err, "request %d", n)
+		require.Error(b, err, "request %d", i+1)
 		require.NotErrorIs(b, err, traffic.ErrChanged)
-		require.ErrorContains(b, err, []string{web.String(), app.String()}[n-1])
+		require.ErrorContains(b, err, name)
 		require.Zero(b, o)
 	}
 	require.True(b, b.observe(web, app).Share().Exactly(50))

@@ -2,6 +2,7 @@
 package routertest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,16 @@ type Harness struct {
 	Kinds []string
 	// Accepts: routes of these kinds have a status in which their parents answer. Else they are always accepted.
 	Accepts bool
+	// UnsetIsZero: a backend without a weight gets nothing. Else it counts 1.
+	UnsetIsZero bool
+	// Rules is what a Problem calls the list of rules, for example "spec.rules".
+	Rules string
+	// ReadsFirst names what the router reads of the server before it reads routes; empty for nothing.
+	ReadsFirst string
+	// Managed is the server for kinds of routes that can have managed rules, and ManagedKinds are these kinds. Routes of any other
+	// kind say that they can't.
+	Managed      ManagedServer
+	ManagedKinds []string
 }
 
 // Server is what a test needs of the API server: to be the owner of the routes, the gateways, and whatever goes wrong.
@@ -55,7 +66,7 @@ type Rule []Backend
 // Backend is a Service and its weight.
 type Backend struct {
 	Service string
-	// Weight, or Unset if the object doesn't spell it out, which means 1.
+	// Weight, or Unset if the object doesn't spell it out.
 	Weight int
 }
 
@@ -89,7 +100,7 @@ func Run(t *testing.T, factory func(t *testing.T) Harness) {
 	checks := map[string]func(b bench){
 		"ObserveReadsBackWhatApplyWrote":            observeReadsBackWhatApplyWrote,
 		"ApplyWritesNothingWhenNothingChanges":      applyWritesNothingWhenNothingChanges,
-		"AWeightThatIsNotSpelledOutIsOne":           aWeightThatIsNotSpelledOutIsOne,
+		"AWeightThatIsNotSpelledOutHasItsDefault":   aWeightThatIsNotSpelledOutHasItsDefault,
 		"ARuleWithoutAnyWeightSendsNothing":         aRuleWithoutAnyWeightSendsNothing,
 		"SharesOutsideOfAPercentageAreRefused":      sharesOutsideOfAPercentageAreRefused,
 		"EverythingElseStays":                       everythingElseStays,
@@ -110,9 +121,17 @@ func Run(t *testing.T, factory func(t *testing.T) Harness) {
 		"AcceptanceIsWhatTheParentsSay":             acceptanceIsWhatTheParentsSay,
 		"AWriteMustBeAcceptedAnew":                  aWriteMustBeAcceptedAnew,
 	}
+	run(t, factory, checks, func(h Harness) []string { return h.Kinds })
+	run(t, factory, managedChecks(), func(h Harness) []string { return h.ManagedKinds })
+	run(t, factory, map[string]func(b bench){"AKindWithoutManagedRulesSaysSo": aKindWithoutManagedRulesSaysSo}, func(h Harness) []string {
+		return slices.DeleteFunc(slices.Clone(h.Kinds), func(kind string) bool { return slices.Contains(h.ManagedKinds, kind) })
+	})
+}
+
+func run(t *testing.T, factory func(t *testing.T) Harness, checks map[string]func(b bench), kinds func(Harness) []string) {
 	for name, check := range checks {
 		t.Run(name, func(t *testing.T) {
-			for _, kind := range factory(t).Kinds {
+			for _, kind := range kinds(factory(t)) {
 				t.Run(kind, func(t *testing.T) { check(bench{t, factory(t), kind}) })
 			}
 		})
@@ -131,10 +150,15 @@ func target(routes ...traffic.RouteName) traffic.Target {
 // observe reads from the server, and checks that the cache leads to the same.
 func (b bench) observe(routes ...traffic.RouteName) traffic.Observation {
 	b.Helper()
-	live, err := b.Router.Observe(b.Context(), target(routes...), true)
+	return b.observeTarget(target(routes...))
+}
+
+func (b bench) observeTarget(target traffic.Target) traffic.Observation {
+	b.Helper()
+	live, err := b.Router.Observe(b.Context(), target, true)
 	require.NoError(b, err)
-	require.Len(b, live.Routes, len(routes))
-	cached, err := b.Router.Observe(b.Context(), target(routes...), false)
+	require.Len(b, live.Routes, len(target.Routes))
+	cached, err := b.Router.Observe(b.Context(), target, false)
 	require.NoError(b, err)
 	require.Equal(b, live, cached, "the cache holds all that the router reads")
 	return live

@@ -42,13 +42,18 @@ func applyWritesNothingWhenNothingChanges(b bench) {
 	require.Zero(b, b.Server.Writes())
 }
 
-func aWeightThatIsNotSpelledOutIsOne(b bench) {
+func aWeightThatIsNotSpelledOutHasItsDefault(b bench) {
 	route := b.route("checkout")
-	b.Server.Put(route, weights(Unset, Unset), weights(Unset, 0), weights(0, Unset))
-	o := b.observe(route)
-	require.Equal(b, traffic.Range{Low: 0, High: 100}, o.Share())
-	b.apply(50, route)
-	require.Equal(b, []Rule{weights(Unset, Unset), weights(50, 50), weights(50, 50)}, b.Server.Rules(route))
+	b.Server.Put(route, weights(Unset, 1), weights(Unset, 0), weights(1, Unset))
+	if b.UnsetIsZero {
+		require.Equal(b, traffic.Range{Low: 0, High: 100}, b.observe(route).Share())
+		b.apply(100, route)
+		require.Equal(b, []Rule{weights(Unset, 1), weights(Unset, 100), weights(0, 100)}, b.Server.Rules(route))
+	} else {
+		require.Equal(b, traffic.Range{Low: 0, High: 50}, b.observe(route).Share())
+		b.apply(50, route)
+		require.Equal(b, []Rule{weights(Unset, 1), weights(50, 50), weights(1, Unset)}, b.Server.Rules(route))
+	}
 	b.apply(10, route)
 	require.Equal(b, []Rule{weights(90, 10), weights(90, 10), weights(90, 10)}, b.Server.Rules(route))
 }
@@ -159,12 +164,12 @@ func aRouteThatCannotCarryTheSplitIsAProblem(b bench) {
 	}{
 		"no rule at all":            {nil, []string{pair.Stable, pair.Canary, "add"}},
 		"no rule for the pair":      {[]Rule{{{"login", 1}}, {}}, []string{pair.Stable, pair.Canary, "add"}},
-		"the canary alone":          {[]Rule{weights(100, 0), {{pair.Canary, 1}}}, []string{"rules[1]", pair.Stable, "add"}},
-		"stable alone":              {[]Rule{{{pair.Stable, Unset}}, weights(100, 0)}, []string{"rules[0]", pair.Canary, "add"}},
-		"stable among others":       {[]Rule{{{"login", 1}, {pair.Stable, 1}}}, []string{"rules[0]", pair.Canary, "add"}},
-		"each in a rule of its own": {[]Rule{{{pair.Stable, 1}}, {{pair.Canary, 1}}}, []string{"rules[0]", pair.Canary, "add"}},
-		"stable twice":              {[]Rule{{{pair.Stable, 1}, {pair.Canary, 1}, {pair.Stable, 1}}}, []string{"rules[0]", pair.Stable, "more than once"}},
-		"the canary twice":          {[]Rule{{{pair.Stable, 1}, {pair.Canary, 1}, {pair.Canary, 0}}}, []string{"rules[0]", pair.Canary, "more than once"}},
+		"the canary alone":          {[]Rule{weights(100, 0), {{pair.Canary, 1}}}, []string{b.Rules + "[1]", pair.Stable, "add"}},
+		"stable alone":              {[]Rule{{{pair.Stable, Unset}}, weights(100, 0)}, []string{b.Rules + "[0]", pair.Canary, "add"}},
+		"stable among others":       {[]Rule{{{"login", 1}, {pair.Stable, 1}}}, []string{b.Rules + "[0]", pair.Canary, "add"}},
+		"each in a rule of its own": {[]Rule{{{pair.Stable, 1}}, {{pair.Canary, 1}}}, []string{b.Rules + "[0]", pair.Canary, "add"}},
+		"stable twice":              {[]Rule{{{pair.Stable, 1}, {pair.Canary, 1}, {pair.Stable, 1}}}, []string{b.Rules + "[0]", pair.Stable, "more than once"}},
+		"the canary twice":          {[]Rule{{{pair.Stable, 1}, {pair.Canary, 1}, {pair.Canary, 0}}}, []string{b.Rules + "[0]", pair.Canary, "more than once"}},
 	} {
 		b.Server.Put(route, c.rules...)
 		o := b.observeOne(route)

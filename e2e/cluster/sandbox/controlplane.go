@@ -17,9 +17,12 @@ import (
 const (
 	services = "10.96.0.0/16"
 	// pods is large because kwok gives addresses out beyond a node's range when that is used up.
-	pods         = "10.128.0.0/9"
-	podsPerNode  = "20"
-	probeTimeout = time.Second
+	pods        = "10.128.0.0/9"
+	podsPerNode = "20"
+	// autoscalerPeriod is how often horizontal pod autoscalers look. The usual 15 s are made for metrics that are averages
+	// over as long; what is simulated is true at once.
+	autoscalerPeriod = "1s"
+	probeTimeout     = time.Second
 )
 
 // startAPIServer starts etcd and kube-apiserver and returns when the API server is ready.
@@ -87,6 +90,7 @@ func (c *cluster) startControllers() error {
 	if c.manager, err = c.run(parts.ControlPlane, "kube-controller-manager", append(common,
 		"--service-account-private-key-file="+c.credentials.serviceAccountKey, "--root-ca-file="+c.credentials.servingCert,
 		"--allocate-node-cidrs", "--cluster-cidr="+pods, "--node-cidr-mask-size="+podsPerNode, "--service-cluster-ip-range="+services,
+		"--horizontal-pod-autoscaler-sync-period="+autoscalerPeriod,
 	)...); err != nil {
 		return err
 	}

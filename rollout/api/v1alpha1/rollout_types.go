@@ -52,6 +52,7 @@ type RolloutList struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.template) != has(self.workloadRef)",message="the pods come from exactly one place: set either spec.template or spec.workloadRef"
 // +kubebuilder:validation:XValidation:rule="has(self.selector) || has(self.workloadRef)",message="spec.selector is required with spec.template: it says which pods belong to the Rollout"
+// +kubebuilder:validation:XValidation:rule="has(self.workloadRef) == has(oldSelf.workloadRef)",message="spec.workloadRef can't be added or removed: the pods of two owners would be mixed up; delete the Rollout, whose Deployment gets its pods back, and create another one"
 // +kubebuilder:validation:XValidation:rule="has(self.selector) == has(oldSelf.selector)",message="spec.selector can't be added or removed; create a Rollout of another name instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.template) || !has(self.selector) || !has(self.selector.matchLabels) || self.selector.matchLabels.all(key, has(self.template.metadata) && has(self.template.metadata.labels) && key in self.template.metadata.labels && self.template.metadata.labels[key] == self.selector.matchLabels[key])",message="spec.template.metadata.labels must contain every label of spec.selector.matchLabels: the Rollout would not find its own pods; add the labels to the template"
 type RolloutSpec struct {
@@ -77,6 +78,7 @@ type RolloutSpec struct {
 	// they are and pauses it; every change of its template is a new revision. When the Rollout is deleted the Deployment
 	// gets its pods back. No pod is restarted either way.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.name == oldSelf.name",message="spec.workloadRef can't be changed: the pods of two Deployments would be mixed up; delete the Rollout, whose Deployment gets its pods back, and create another one"
 	WorkloadRef *WorkloadRef `json:"workloadRef,omitempty"`
 
 	// MinReadySeconds is how long a pod must be ready without a restart before it counts. Default 0.

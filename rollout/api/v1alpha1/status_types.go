@@ -76,8 +76,8 @@ type RolloutStatus struct {
 	// +optional
 	Restart *RestartStatus `json:"restart,omitempty"`
 
-	// ServingReplicas is how many of spec.replicas there are, for autoscalers: pods that a release has beyond them don't
-	// count, or every release would make an autoscaler ask for more.
+	// ServingReplicas is what autoscalers are told: what spec.replicas asks for. An autoscaler may write this number back, so
+	// neither pods that a release has beyond it count nor those that are missing for a moment.
 	// +optional
 	ServingReplicas int32 `json:"servingReplicas"`
 	// ServingSelector selects the pods that users' requests reach, as a string, for autoscalers: with blue-green those of the
