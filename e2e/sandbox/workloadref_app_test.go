@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -80,8 +81,10 @@ func borrowed(t *testing.T, b *borrower) *borrower {
 	t.Helper()
 	before := b.uids()
 	b.engine()
+	began := time.Now()
 	b.borrow()
 	b.waitPhase(v1alpha1.PhaseHealthy)
+	t.Logf("taken over within %s", time.Since(began).Round(time.Millisecond))
 	require.Equal(t, before, b.uids(), "no pod was restarted")
 	return b
 }
@@ -157,11 +160,13 @@ func (b *borrower) waitStable(old string) string {
 // remove deletes the Rollout and waits until it is gone.
 func (b *borrower) remove(policy metav1.DeletionPropagation) {
 	b.t.Helper()
+	began := time.Now()
 	require.NoError(b.t, cluster.rollouts.Rollouts(b.namespace).Delete(b.t.Context(), "checkout", metav1.DeleteOptions{PropagationPolicy: &policy}))
 	eventually(b.t, "the Rollout to be gone", func() (bool, string) {
 		r, err := cluster.rollouts.Rollouts(b.namespace).Get(b.t.Context(), "checkout", metav1.GetOptions{})
 		return apierrors.IsNotFound(err), fmt.Sprintf("it has the finalizers %v", r.Finalizers)
 	})
+	b.t.Logf("gone within %s", time.Since(began).Round(time.Millisecond))
 }
 
 // requireHandedBack checks that nothing is left of the Rollout.

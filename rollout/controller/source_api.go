@@ -116,7 +116,8 @@ type lentSets struct {
 // DeepCopyObject copies the Deployment.
 func (d *deployment) DeepCopyObject() runtime.Object {
 	out := &deployment{TypeMeta: d.TypeMeta, Spec: deploymentSpec{Paused: d.Spec.Paused, Selector: d.Spec.Selector.DeepCopy()}}
-	out.ObjectMeta = *d.ObjectMeta.DeepCopy()
+	meta := &d.ObjectMeta
+	meta.DeepCopyInto(&out.ObjectMeta)
 	out.Spec.Replicas = copyOf(d.Spec.Replicas)
 	d.Spec.Template.DeepCopyInto(&out.Spec.Template)
 	d.Status.DeepCopyInto(&out.Status)
@@ -126,7 +127,8 @@ func (d *deployment) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the list.
 func (l *deploymentList) DeepCopyObject() runtime.Object {
 	out := &deploymentList{TypeMeta: l.TypeMeta}
-	out.ListMeta = *l.ListMeta.DeepCopy()
+	meta := &l.ListMeta
+	meta.DeepCopyInto(&out.ListMeta)
 	for i := range l.Items {
 		out.Items = append(out.Items, *l.Items[i].DeepCopyObject().(*deployment))
 	}
@@ -136,7 +138,8 @@ func (l *deploymentList) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the ReplicaSet.
 func (s *lentSet) DeepCopyObject() runtime.Object {
 	out := &lentSet{TypeMeta: s.TypeMeta}
-	out.ObjectMeta = *s.ObjectMeta.DeepCopy()
+	meta := &s.ObjectMeta
+	meta.DeepCopyInto(&out.ObjectMeta)
 	out.Spec.Replicas = copyOf(s.Spec.Replicas)
 	s.Spec.Template.DeepCopyInto(&out.Spec.Template)
 	s.Status.DeepCopyInto(&out.Status)
@@ -146,7 +149,8 @@ func (s *lentSet) DeepCopyObject() runtime.Object {
 // DeepCopyObject copies the list.
 func (l *lentSets) DeepCopyObject() runtime.Object {
 	out := &lentSets{TypeMeta: l.TypeMeta}
-	out.ListMeta = *l.ListMeta.DeepCopy()
+	meta := &l.ListMeta
+	meta.DeepCopyInto(&out.ListMeta)
 	for i := range l.Items {
 		out.Items = append(out.Items, *l.Items[i].DeepCopyObject().(*lentSet))
 	}
