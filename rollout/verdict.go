@@ -135,7 +135,11 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 	if d.reached(since.Add(d.o.Spec.ProgressDeadline)) {
 		d.report(Waiting, "Held", "%s: no verdict since %s: %s; rollout promote goes on without one, rollout abort takes the release back",
 			position, since.UTC().Format("15:04:05 UTC"), c.Reason)
-		d.stall("Held", "spec.strategy: %s", d.plan.Report.Message)
+		field := "spec.strategy.canary.analysis"
+		if d.o.mode() == BySelector {
+			field = "spec.strategy.blueGreen"
+		}
+		d.stall("Held", "%s: %s", field, d.plan.Report.Message)
 		return false
 	}
 	d.report(Progressing, "WaitingForVerdict", "%s: %s", position, c.Reason)
