@@ -8,7 +8,7 @@
 //	bin/cluster up --tier kind --name mine
 //	ROLLOUT_E2E_CLUSTER=mine ROLLOUT_BIN=$PWD/bin go test -tags e2e -count 1 -v ./e2e/release -run Slow
 //
-// TestNoTransitionLosesARequest is a table of everything that can happen to a Rollout, and prints what clients noticed of it.
-// ROLLOUT_E2E_SEED repeats the moments at which an earlier run killed controllers, and ROLLOUT_E2E_CALM plays every transition
-// without that, too.
+// TestNoTransitionLosesARequest has a table of everything that can happen to a Rollout, and prints what clients noticed of it.
+// ROLLOUT_E2E_ALL plays all of it instead of the most typical part (make transitions), and ROLLOUT_E2E_SEED repeats the moments
+// at which an earlier run killed controllers.
 package release
