@@ -71,6 +71,10 @@ func (d *decision) enter(phase Phase) {
 	if phase == Stepping || phase == Promoting {
 		d.startJudging()
 	}
+	if steps := d.o.Spec.Steps; phase == Stepping && len(steps) > 0 && steps[0].Kind == Pause {
+		// There is nothing to look at before the pods are there.
+		release.StepStarted = time.Time{}
+	}
 	d.extendDeadline()
 	d.moved = true
 }

@@ -70,7 +70,8 @@ type Release struct {
 	Phase    Phase
 	// Step is the position within the plan, counting from 0; it equals the number of steps once all are done.
 	Step int
-	// Started and StepStarted are when the run and the current step began. A pause begins when it is reached.
+	// Started and StepStarted are when the run and the current step began. StepStarted is zero in front of a pause at the
+	// very beginning, which begins when the pods are there.
 	Started, StepStarted time.Time
 	// Deadline is when the release is taken back, zero while it waits for a clock or a person.
 	Deadline time.Time

@@ -21,6 +21,9 @@ func (d *decision) stepping() {
 		return
 	}
 	step := steps[release.Step]
+	if there && release.StepStarted.IsZero() {
+		release.StepStarted = d.o.Now
+	}
 	switch {
 	case d.paused():
 		d.patient = true

@@ -2,7 +2,16 @@
 
 package sandbox
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
 
 func TestAReleaseAndAnAutoscalerLeaveEachOtherAlone(t *testing.T) {
 	t.Parallel()
@@ -32,4 +41,19 @@ func TestAReleaseAndAnAutoscalerLeaveEachOtherAlone(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestARolloutThatNamesNoNumberOfPodsHasAScale(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.strategy = ` {}`
+	a.engine()
+	a.apply(strings.Replace(a.manifest("v1"), "replicas: 4", "", 1))
+	require.EqualValues(t, 1, a.waitPhase(v1alpha1.PhaseHealthy).Status.ReadyReplicas)
+	scale, err := cluster.dynamic.Resource(v1alpha1.GroupVersion.WithResource("rollouts")).Namespace(a.namespace).
+		Get(t.Context(), "checkout", metav1.GetOptions{}, "scale")
+	require.NoError(t, err)
+	replicas, _, err := unstructured.NestedInt64(scale.Object, "spec", "replicas")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, replicas)
 }

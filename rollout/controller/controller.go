@@ -76,6 +76,9 @@ func (c *Controller) Reconcile(ctx context.Context, key engine.Key) (time.Time, 
 	if w == nil {
 		return c.depart(ctx, key, now)
 	}
+	if named, err := c.nameReplicas(ctx, w); named {
+		return now.Add(disagreementPause), err
+	}
 	plan := rollout.Decide(w.observed)
 	if plan.Confirm {
 		confirmed, again, err := c.confirm(ctx, key, now, plan)

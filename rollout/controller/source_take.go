@@ -234,17 +234,7 @@ func (c *Controller) patchDeployment(ctx context.Context, w *world, patch map[st
 	return nil
 }
 
-// patchFinalizers replaces the Rollout's finalizers. What is written later in the same pass goes on from the result.
+// patchFinalizers replaces the Rollout's finalizers.
 func (c *Controller) patchFinalizers(ctx context.Context, w *world, finalizers []string) error {
-	body, err := json.Marshal(conditional(w.object, map[string]any{"metadata": map[string]any{"finalizers": finalizers}}))
-	if err != nil {
-		return err
-	}
-	after, err := c.Rollouts.Rollouts(w.key.Namespace).Patch(ctx, w.object.Name, types.MergePatchType, body, metav1.PatchOptions{})
-	if err != nil {
-		return err
-	}
-	w.object = after
-	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, after.ResourceVersion)
-	return nil
+	return c.patchRollout(ctx, w, map[string]any{"metadata": map[string]any{"finalizers": finalizers}})
 }

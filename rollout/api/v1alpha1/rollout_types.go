@@ -56,8 +56,8 @@ type RolloutList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.selector) == has(oldSelf.selector)",message="spec.selector can't be added or removed; create a Rollout of another name instead"
 // +kubebuilder:validation:XValidation:rule="!has(self.template) || !has(self.selector) || !has(self.selector.matchLabels) || self.selector.matchLabels.all(key, has(self.template.metadata) && has(self.template.metadata.labels) && key in self.template.metadata.labels && self.template.metadata.labels[key] == self.selector.matchLabels[key])",message="spec.template.metadata.labels must contain every label of spec.selector.matchLabels: the Rollout would not find its own pods; add the labels to the template"
 type RolloutSpec struct {
-	// Replicas is the number of pods that serve the application. Default 1, or with workloadRef that of the Deployment. An
-	// autoscaler may write it through the scale subresource.
+	// Replicas is the number of pods that serve the application. An autoscaler may write it through the scale subresource.
+	// Default 1, which the engine writes here; with workloadRef that of the Deployment, as long as there is none here.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas *int32 `json:"replicas,omitempty"`

@@ -140,7 +140,7 @@ type Release struct {
 	// StartedAt is when the run began.
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
-	// StepStartedAt is when the current step began.
+	// StepStartedAt is when the current step began; empty in front of a pause at the very beginning until the pods are there.
 	// +optional
 	StepStartedAt *metav1.MicroTime `json:"stepStartedAt,omitempty"`
 	// Deadline is when the release is taken back unless it makes progress; empty while it waits for a person or a clock.
