@@ -2,6 +2,7 @@ package kind
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +14,12 @@ import (
 	"github.com/rollout-dev/rollout/e2e/cluster/image"
 	"github.com/rollout-dev/rollout/e2e/cluster/parts"
 )
+
+// protocols are the numbers that nft knows names for only with this file. Without it nft prints numbers, and a kube-proxy that
+// starts next to rules of its own can't read them: from then on every Service refuses connections.
+//
+//go:embed node/protocols
+var protocols []byte
 
 // rootUser runs what reads the cluster's keys and writes to the node's disk, as kubeadm's manifests expect.
 const rootUser = "0:0"
@@ -73,8 +80,8 @@ func (c *cluster) writeSystemImages(ctx context.Context, from ingredients, build
 	return nil
 }
 
-// copyNft copies nft, the libraries it is linked with and their loader out of the builder container, and returns them by
-// the path they have to have in an image. kube-proxy calls nft for every change.
+// copyNft copies nft, the libraries it is linked with and their loader out of the builder container, and returns them and
+// the names of protocols by the path they have to have in an image. kube-proxy calls nft for every change.
 func (c *cluster) copyNft(ctx context.Context, builder, dir string) (map[string]string, error) {
 	const nft = "/usr/sbin/nft"
 	linked, err := c.docker.do(ctx, "exec", builder, "ldd", nft)
@@ -93,6 +100,11 @@ func (c *cluster) copyNft(ctx context.Context, builder, dir string) (map[string]
 		}
 		files[at] = to
 	}
+	names := filepath.Join(dir, "protocols")
+	if err := os.WriteFile(names, protocols, 0o600); err != nil {
+		return nil, err
+	}
+	files["/etc/protocols"] = names
 	return files, nil
 }
 

@@ -113,7 +113,7 @@ func (c *cluster) buildNodeImage(ctx context.Context) (string, error) {
 		return "", err
 	}
 	ref := nodeRepository + ":" + files.hash(from.base, configureScript, build(from.programs[parts.ControlPlane]),
-		build(from.programs[parts.Etcd]), build(from.programs[parts.CoreDNS]), build(from.pause))
+		build(from.programs[parts.Etcd]), build(from.programs[parts.CoreDNS]), build(from.pause), string(protocols))
 	if c.docker.has(ctx, "image", ref) {
 		return ref, nil
 	}
