@@ -5,7 +5,7 @@ package rollout
 func (d *decision) aborting() {
 	release := d.next.Release
 	d.report(Progressing, "Aborting", "taking revision %s back: %s%s", release.Revision, release.CauseMessage, d.waitingForRouter())
-	if d.way().takeBack() {
+	if d.way().takeBack() && d.fenced() {
 		d.takenBack()
 		return
 	}
@@ -13,6 +13,12 @@ func (d *decision) aborting() {
 		d.stall("AbortBlocked", "revision %s can't be taken back: stable Service %q has %d ready endpoints of revision %s, canary weight is %d%s",
 			release.Revision, d.o.Stable.Name, d.o.Stable.Ready(d.next.Stable), d.next.Stable, d.next.Ledger.High, d.waitingForRouter())
 	}
+}
+
+// fenced says whether whoever decided on this release before the abort can carry nothing out any more. A controller that was
+// frozen with a plan to give the revision its first share fails on nothing: no route and no Service of the plan has changed.
+func (d *decision) fenced() bool {
+	return d.reached(d.next.Release.StepStarted.Add(d.o.Spec.Expiry()))
 }
 
 // takenBack ends the abort: the next revision may start, or this one is held for a retry.

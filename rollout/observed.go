@@ -88,6 +88,14 @@ type Spec struct {
 	HistoryLimit int
 }
 
+// shortestExpiry bounds from below how old an observation may become, for data planes that settle at once.
+const shortestExpiry = time.Second
+
+// Expiry is how long after its observation a plan may be carried out. A process that was frozen meanwhile may have lost the
+// lease, and its successor can have given traffic to what the plan is about to change; a precondition on the one object
+// says nothing of the other.
+func (s Spec) Expiry() time.Duration { return max(s.Settle, shortestExpiry) }
+
 // StepKind tells the kinds of steps apart.
 type StepKind int
 

@@ -81,7 +81,10 @@ func (g getter) watch(ctx context.Context) error {
 
 // printLine prints the state as a line, unless it is the same as the last one.
 func (p *program) printLine(r *v1alpha1.Rollout, last *string) error {
-	line := view.Line(r, p.style())
+	return p.printText(view.Line(r, p.style()), last)
+}
+
+func (p *program) printText(line string, last *string) error {
 	if line == *last {
 		return nil
 	}

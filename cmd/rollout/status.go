@@ -55,6 +55,12 @@ func (p *program) statusNow(ctx context.Context, c *cluster, name string) error 
 	if err != nil {
 		return err
 	}
+	if unseen := c.borrowed(ctx, rollout).unseen(rollout); unseen != "" {
+		if _, err := fmt.Fprintln(p.streams.Out, unseen); err != nil {
+			return err
+		}
+		return &exitError{code: exitProgressing}
+	}
 	if _, err := fmt.Fprintln(p.streams.Out, view.Line(rollout, p.style())); err != nil {
 		return err
 	}
@@ -68,8 +74,16 @@ func (p *program) statusWait(ctx context.Context, c *cluster, name string, timeo
 	defer cancel()
 	line := ""
 	var settled error
+	var change *borrowed
 	done := false
 	err := p.followOne(ctx, c, name, viewer{trouble: p.warnOnce(), see: func(r *v1alpha1.Rollout) (bool, error) {
+		if change == nil {
+			seen := c.borrowed(ctx, r)
+			change = &seen
+		}
+		if unseen := change.unseen(r); unseen != "" {
+			return false, p.printText(unseen, &line)
+		}
 		if err := p.printLine(r, &line); err != nil {
 			return false, err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -138,4 +139,18 @@ func TestStatusThatIsInterruptedIsNoSuccess(t *testing.T) {
 func TestStatusWantsATimeoutThatEnds(t *testing.T) {
 	got := invoke(t, newAPIServer(t), "status", "checkout", "--timeout", "0")
 	require.Equal(t, result{1, "", "error: --timeout 0s: it must be more than 0; --watch=false does not wait\n"}, got)
+}
+
+func TestStatusWaitsUntilTheChangeOfADeploymentWasSeen(t *testing.T) {
+	s := newAPIServer(t)
+	withDeployment(t, s, healthy())
+	s.deployments["web"]["metadata"].(map[string]any)["generation"] = 7
+	s.change(func(r *v1alpha1.Rollout) { r.Status.WorkloadObservedGeneration = 6 })
+	const unseen = "Waiting: the controller has not seen the last change of Deployment web yet: generation 7, it is at 6\n"
+	require.Equal(t, result{exitProgressing, unseen, ""}, invoke(t, s, "status", "checkout", "--watch=false"))
+
+	i := start(t, s, nil, "status", "checkout")
+	require.Equal(t, "12:00:00 "+strings.TrimSpace(unseen), i.line())
+	s.change(func(r *v1alpha1.Rollout) { r.Status.WorkloadObservedGeneration = 7 })
+	require.Equal(t, result{0, "12:00:00 Healthy: revision aaa is stable\n", ""}, i.end())
 }

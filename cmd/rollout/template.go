@@ -62,6 +62,35 @@ func (c *cluster) origin(ctx context.Context, r *v1alpha1.Rollout) (origin, erro
 	return origin{kind: inDeployment, meta: deployment.Metadata, template: deployment.Spec.Template}, nil
 }
 
+// borrowed is the template that a Rollout takes from a Deployment. A change of it is none of the Rollout, whose generation stays,
+// and so its status may be of the time before.
+type borrowed struct {
+	deployment string
+	generation int64
+}
+
+// borrowed is what a status has to have seen. It is nothing where the template is the Rollout's own, and where the Deployment
+// can't be read: the status is all there is then.
+func (c *cluster) borrowed(ctx context.Context, r *v1alpha1.Rollout) borrowed {
+	if r.Spec.WorkloadRef == nil {
+		return borrowed{}
+	}
+	o, err := c.origin(ctx, r)
+	if err != nil {
+		return borrowed{}
+	}
+	return borrowed{o.meta.Name, o.meta.Generation}
+}
+
+// unseen says that a status is older than the template, and is empty if it is not.
+func (b borrowed) unseen(r *v1alpha1.Rollout) string {
+	if r.Status.WorkloadObservedGeneration >= b.generation {
+		return ""
+	}
+	return fmt.Sprintf("Waiting: the controller has not seen the last change of Deployment %s yet: generation %d, it is at %d",
+		b.deployment, b.generation, r.Status.WorkloadObservedGeneration)
+}
+
 // templated is as much of a Deployment or a ReplicaSet as it takes to copy its template with all fields.
 type templated struct {
 	Metadata metav1.ObjectMeta `json:"metadata"`

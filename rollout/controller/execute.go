@@ -20,9 +20,6 @@ import (
 // errExpired says that a plan took too long to be carried out.
 var errExpired = errors.New("the observation is too old to act on")
 
-// shortestExpiry bounds from below how old an observation may become, for data planes that settle at once.
-const shortestExpiry = time.Second
-
 // outcome is what became of an action that didn't fail.
 type outcome struct {
 	// acted: something was changed. An action that waits for somebody else changes nothing for now.
@@ -41,9 +38,7 @@ type execution struct {
 // execute carries the actions out in their order and stops at the first that fails. Every action states an end state, so
 // repeating a plan that stopped half way is safe.
 //
-// A plan older than the settle time is not carried out. A process that was frozen meanwhile may have lost the lease, and its
-// successor can have given traffic to what this plan is about to change; the precondition on the one object says nothing of
-// the other.
+// A plan that has expired is not carried out.
 func (c *Controller) execute(ctx context.Context, w *world, actions []rollout.Action) (execution, error) {
 	var e execution
 	for _, action := range actions {
@@ -63,7 +58,7 @@ func (c *Controller) execute(ctx context.Context, w *world, actions []rollout.Ac
 }
 
 func (c *Controller) expired(w *world) bool {
-	return c.Clock().Sub(w.read) > max(w.observed.Spec.Settle, shortestExpiry)
+	return c.Clock().Sub(w.read) >= w.observed.Spec.Expiry()
 }
 
 func (c *Controller) do(ctx context.Context, w *world, action rollout.Action) (outcome, error) {

@@ -90,6 +90,9 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 			out.UpdatedReplicas = set.Status.Replicas
 		}
 	}
+	if w.source != nil && w.source.deployment != nil {
+		out.WorkloadObservedGeneration = w.source.deployment.Generation
+	}
 	told := w.observed.Autoscaling()
 	out.ServingReplicas, out.ServingSelector = count(told.Replicas), out.Selector
 	if told.Revision != "" {

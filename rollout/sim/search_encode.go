@@ -35,7 +35,7 @@ type encoder struct {
 }
 
 func newEncoder(s Settings) *encoder {
-	e := &encoder{settle: s.Spec.Settle, drain: s.drain(), stay: s.Spec.AbortScaleDownDelay}
+	e := &encoder{settle: s.Spec.Settle, drain: s.drain(), dwell: s.Spec.Expiry(), stay: s.Spec.AbortScaleDownDelay}
 	e.turn = max(s.Spec.Settle+s.Spec.Drain, s.Spec.ScaleDownDelay)
 	e.wait = max(e.turn, s.Spec.ProgressDeadline)
 	judged := len(s.Spec.PostMetrics) > 0

@@ -80,7 +80,8 @@ func (e *encoder) restart(r rollout.Restarting) {
 	e.age(r.Progress, e.clock, e.wait)
 }
 
-// ledger: a release may wait long after the split has changed; without one, handing over may, after the last change of all.
+// ledger: a release may wait long after the split has changed; without one, and so after it, handing over may, after the last
+// change of all.
 func (e *encoder) ledger(l rollout.Ledger, releasing bool) {
 	e.number(l.Low)
 	e.number(l.High)
@@ -93,12 +94,12 @@ func (e *encoder) ledger(l rollout.Ledger, releasing bool) {
 			last = p.Since
 		}
 	}
+	e.age(last, e.clock, e.wait)
 	if releasing {
 		e.age(l.Since, e.clock, e.wait)
 		return
 	}
 	e.age(l.Since, e.clock, e.turn)
-	e.age(last, e.clock, e.wait)
 }
 
 // release, with since when the split is what it is.

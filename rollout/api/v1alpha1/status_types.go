@@ -35,6 +35,9 @@ type RolloutStatus struct {
 	// ObservedGeneration is the generation of the spec this status is about.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// WorkloadObservedGeneration is the generation of the Deployment of workloadRef that this status is about.
+	// +optional
+	WorkloadObservedGeneration int64 `json:"workloadObservedGeneration,omitempty"`
 	// Phase is the state in one word.
 	// +optional
 	// +kubebuilder:validation:Enum=Healthy;Progressing;Paused;Degraded
