@@ -50,6 +50,13 @@ func dynamicScope() Scope {
 	return s
 }
 
+// frozenScope: whoever froze may have had the first share of a revision in mind that is given up meanwhile.
+func frozenScope() Scope {
+	s := release("frozen leader", small("routes", half()...))
+	s.People, s.Breaks = []string{"push v3", "abort"}, []string{"frozen leader"}
+	return s.with(1, 1)
+}
+
 // measuredScope is a canary that metrics look at. What others do to objects is left to the scopes without.
 func measuredScope() Scope {
 	s := release("measured canary", small("routes", half()...))

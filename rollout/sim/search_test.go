@@ -39,6 +39,9 @@ func searched() []Scope {
 			all = append(all, s.with(0, 1))
 		}
 	}
+	if *scope == "" || *scope == frozenScope().Name {
+		all = append(all, frozenScope())
+	}
 	return all
 }
 
