@@ -26,6 +26,8 @@ type encoder struct {
 	// now is the true time, clock what the leader takes for it, and runs those of the status in force.
 	now, clock time.Time
 	runs       int64
+	// created is when each pod was.
+	created []time.Time
 	// wait is the longest time that anybody waits after the split has changed, turn after a Service was pointed elsewhere,
 	// dwell after a step began, and stay after a release was taken back.
 	wait, turn, dwell, stay time.Duration
@@ -66,6 +68,12 @@ func (e *encoder) hash(s *state) uint64 {
 func (e *encoder) state(s *state) {
 	p := s.leader()
 	e.buffer, e.now, e.clock, e.runs = e.buffer[:0], s.now, p.now(s.Cluster), s.Status().Runs
+	e.created = e.created[:0]
+	for _, set := range s.pods {
+		for _, p := range set.pods {
+			e.created = append(e.created, p.created)
+		}
+	}
 	e.number(int(s.stalled))
 	e.number(int(s.late))
 	e.number(int(p.offset / time.Second))
@@ -170,7 +178,7 @@ func (e *encoder) endpoints(ready map[rollout.Revision]int) {
 // pods are as far from being ready, and from being known to gateways, as they are. When they were made matters while pods
 // are being replaced.
 func (e *encoder) pods(s *state) {
-	sets, restart := s.store.sets.last(), s.Status().Restart
+	sets := s.store.sets.last()
 	for _, set := range s.pods {
 		e.text(set.revision)
 		of := find(sets, set.revision)
@@ -188,9 +196,14 @@ func (e *encoder) pods(s *state) {
 			for _, listed := range p.listed {
 				e.age(listed, e.now, e.settle)
 			}
-			if !restart.At.IsZero() && !restart.Done {
-				e.age(p.created, e.now, never)
+			// A restart only asks which pods are older than others.
+			older := 0
+			for _, created := range e.created {
+				if created.Before(p.created) {
+					older++
+				}
 			}
+			e.number(older)
 		}
 		e.end()
 	}

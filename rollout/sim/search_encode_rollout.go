@@ -75,9 +75,18 @@ func (e *encoder) restart(r rollout.Restarting) {
 	}
 	e.flag(r.All)
 	e.age(r.At, e.clock, e.due)
-	e.age(r.Until, e.now, never)
+	e.until(r.Until)
 	e.number(r.Left)
 	e.age(r.Progress, e.clock, e.wait)
+}
+
+// until is which pods a restart replaces. One that is created at the very time that it ends with is among them.
+func (e *encoder) until(t time.Time) {
+	e.flag(t.IsZero())
+	e.flag(t.Equal(e.now))
+	for _, created := range e.created {
+		e.flag(!created.After(t))
+	}
 }
 
 // ledger: a release may wait long after the split has changed; without one, and so after it, handing over may, after the last
