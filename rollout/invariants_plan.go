@@ -25,9 +25,11 @@ func AbortProceeds(o Observed, p Plan) error {
 		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
 }
 
-// returning says whether stable's pods are still on their way, so that it can't carry more than it does.
+// returning says whether stable's pods are still on their way, so that it can't carry more than it does. A ready pod beyond
+// those that its ReplicaSet was last asked for may be on its way out.
 func (o Observed) returning(share int) bool {
-	ready := min(o.Stable.Ready(o.Status.Stable), o.workload(o.Status.Stable).Ready)
+	w := o.workload(o.Status.Stable)
+	ready := min(o.Stable.Ready(o.Status.Stable), w.Ready, w.Replicas)
 	return o.Spec.DynamicStable && 100-100*ready/max(o.Spec.Replicas, 1) >= share
 }
 

@@ -49,7 +49,7 @@ func TestOwnWritesAndConsistentRestartSufficeForALeaderThatIsAlone(t *testing.T)
 func TestWithoutOwnWritesViolationsAreFound(t *testing.T) {
 	o := withoutPreconditions()
 	o.Guards.OwnWrites = false
-	result := play(o, 0, 500)
+	result := play(o, 0, 3000)
 	t.Log(result.violated())
 	require.NotEmpty(t, result.bad)
 }
