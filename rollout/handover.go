@@ -48,7 +48,7 @@ func (d byRoutes) adoptStable() {
 	}
 	enough := d.o.workload(stable).Available >= d.o.Spec.Replicas
 	switch {
-	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
+	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) >= min(1, d.o.Spec.Replicas):
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
 	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
@@ -62,7 +62,7 @@ func (d byRoutes) adoptable() string {
 	switch {
 	case d.o.Stable.Revision == "" && available >= d.o.Spec.Replicas:
 		return "it selects the pods of every revision"
-	case dead(d.o.Stable) && available > 0:
+	case dead(d.o.Stable) && available >= min(1, d.o.Spec.Replicas):
 		return "it reaches no ready pod"
 	case d.drained(100):
 		return "it has no traffic"

@@ -110,10 +110,13 @@ func PointersMoveDrained(w Write) error {
 }
 
 // pointedInOrder: the selector of the active Service is what carries the split, so it may move, but only to stable, or to what is
-// being promoted.
+// being promoted. It may have been when that was decided, as long as the abort that has come between is not over: it waits for
+// whoever doesn't know of it yet.
 func (w Write) pointedInOrder(point Point) error {
-	release := w.Before.Status.Release
-	promoted := release != nil && release.Phase == Promoting && release.Revision == point.Revision
+	promoted := false
+	if now, then := w.Before.Status.Release, w.Decided.Status.Release; now != nil && now.Revision == point.Revision {
+		promoted = now.Phase == Promoting || now.Phase == Aborting && then != nil && then.Run == now.Run && then.Phase == Promoting
+	}
 	if point.Backend == StableRole && point.Revision != w.Before.Status.Stable && !promoted {
 		return fmt.Errorf("the active Service is pointed at revision %s, which is neither stable nor being promoted", point.Revision)
 	}

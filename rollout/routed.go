@@ -125,13 +125,13 @@ func (d byRoutes) arrived(weight int) bool {
 }
 
 // repairStable points the stable backend at stable again if somebody else changed it during a release, as soon as there
-// are pods to point at. It says whether there was something to repair.
+// are pods to point at, or nobody wants any. It says whether there was something to repair.
 func (d byRoutes) repairStable() bool {
 	stable := d.next.Stable
 	if d.o.Stable.Revision == stable {
 		return false
 	}
-	if d.o.workload(stable).Available > 0 {
+	if d.o.workload(stable).Available > 0 || d.o.Spec.Replicas == 0 {
 		d.point(StableRole, stable, "somebody else changed what it points at during a release")
 	}
 	return true
