@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"strings"
 	"time"
 
 	"github.com/rollout-dev/rollout/traffic"
@@ -10,7 +9,7 @@ import (
 // observe compares the ledger with what is read back now. Whatever differs has been so since now.
 func (l Ledger) observe(o Observed) Ledger {
 	share, accepted := o.share(), o.mode() != ByRoutes || o.Routes.Waiting() == ""
-	rules, astray := strings.Join(o.rulesThere(), ruleSeparator), o.Routes.Astray() != ""
+	rules, astray := RuleNames(o.rulesThere()), o.Routes.Astray() != ""
 	same := l.Low == share.Low && l.High == share.High && l.Accepted == accepted && l.Rules == rules
 	if rules != "" && l.Astray != astray {
 		// What a rule says has changed. Without any rule it is only the plan that has.

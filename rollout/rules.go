@@ -46,6 +46,17 @@ func (o Observed) rulesThere() []string {
 // ruleSeparator stands between the names of rules in a ledger.
 const ruleSeparator = ", "
 
+// RuleNames are names of rules as a Ledger has them.
+func RuleNames(names []string) string { return strings.Join(names, ruleSeparator) }
+
+// RuleList is the reverse.
+func (l Ledger) RuleList() []string {
+	if l.Rules == "" {
+		return nil
+	}
+	return strings.Split(l.Rules, ruleSeparator)
+}
+
 // exposedByRule says whether a header route sends users to the canary, whatever its share. A mirror route doesn't: nobody meets the
 // answers to what is mirrored. What a rule that the plan doesn't know does nobody knows, so it counts.
 func (o Observed) exposedByRule() bool {
@@ -79,7 +90,7 @@ func (d *decision) withRules() string {
 	if len(names) == 0 {
 		return ""
 	}
-	return " with " + managedRoutes(strings.Join(names, ruleSeparator))
+	return " with " + managedRoutes(RuleNames(names))
 }
 
 // managedRoutes names some of them within a sentence.

@@ -125,7 +125,7 @@ func (c *Cluster) shift(p *process, a rollout.Shift, i int) bool {
 	if a.Rules {
 		rules = ruleNames(p.pass.seen.Rules())
 	}
-	c.writeRoute(i, object.share(a.Percent), rules, max(object.service(rollout.CanaryRole), 0))
+	c.writeRoute(i, object.share(a.Percent), rules, object.ruledBy())
 	return true
 }
 

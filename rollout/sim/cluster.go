@@ -237,13 +237,16 @@ func with(rules string) string {
 // EditRules makes somebody else add a managed rule to a route, or remove them all with an empty name.
 func (c *Cluster) EditRules(i int, rules string) {
 	if r := c.store.routes.last()[i]; !r.missing {
-		c.writeRoute(i, r.share, rules, c.canaryService())
+		c.writeRoute(i, r.share, rules, c.store.rollouts.last().ruledBy())
 	}
 }
 
-// canaryService is the index of the Service that rules lead to.
-func (c *Cluster) canaryService() int {
-	return max(c.store.rollouts.last().service(rollout.CanaryRole), 0)
+// ruledBy is the index of the Service that rules of a Rollout lead to.
+func (o object) ruledBy() int {
+	if o.service(rollout.CanaryRole) == stable {
+		return stable
+	}
+	return canary
 }
 
 // ordinal tells routes apart if there are several.
