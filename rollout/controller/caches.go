@@ -24,6 +24,7 @@ import (
 const (
 	byOwner   = "owner"
 	byService = "service"
+	byClaim   = "claim"
 	byRoute   = "route"
 )
 
@@ -47,7 +48,7 @@ type Caches struct {
 func NewCaches(kube kubernetes.Interface, rollouts client.Client, sources *Sources, discovery engine.Discovery, kinds []Kind, namespace string) *Caches {
 	c := &Caches{discovery: discovery, sources: sources, held: newHeldStore(sources, namespace), kinds: map[string]Kind{}, namespace: namespace}
 	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
-		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byRoute: indexRoutes, byWorkload: indexWorkload})
+		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byClaim: indexClaims, byRoute: indexRoutes, byWorkload: indexWorkload})
 	c.ReplicaSets = engine.NewStore(engine.ListWatch(kube, managedSets{kube.AppsV1().ReplicaSets(namespace)}), &appsv1.ReplicaSet{}, stripReplicaSet,
 		map[string]func(*appsv1.ReplicaSet) []string{byOwner: indexOwner, byLender: indexLender})
 	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
@@ -119,11 +120,11 @@ func (c *Caches) routeWanted(kind string) bool {
 	return false
 }
 
-// claimants are the Rollouts that have a hand on one of the Services that r has a hand on, r included.
+// claimants are the Rollouts that have a hand on something that r has a hand on, r included.
 func (c *Caches) claimants(r *v1alpha1.Rollout) []*v1alpha1.Rollout {
 	var all []*v1alpha1.Rollout
-	for _, service := range indexServices(r) {
-		all = append(all, c.Rollouts.ByIndex(byService, service)...)
+	for _, key := range indexClaims(r) {
+		all = append(all, c.Rollouts.ByIndex(byClaim, key)...)
 	}
 	return all
 }

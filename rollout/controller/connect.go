@@ -18,9 +18,9 @@ import (
 func (c *Caches) Connect(queue *engine.Queue) {
 	c.Rollouts.OnChange(func(before, after *v1alpha1.Rollout) {
 		queue.Add(keyOf(either(before, after)))
-		// Those that waited for a Service of this one may go on.
-		for _, service := range letGo(before, after) {
-			c.addIndexed(queue, byService, service)
+		// Those that waited for something of this one may go on.
+		for _, key := range letGo(before, after) {
+			c.addIndexed(queue, byClaim, key)
 		}
 	})
 	c.ReplicaSets.OnChange(func(before, after *appsv1.ReplicaSet) {
@@ -45,15 +45,15 @@ func (c *Caches) Connect(queue *engine.Queue) {
 	}
 }
 
-// letGo are the Services, as the cache files them, that a Rollout no longer has a hand on after a change.
+// letGo are the claims, as the cache files them, that a Rollout no longer has after a change.
 func letGo(before, after *v1alpha1.Rollout) []string {
 	if before == nil {
 		return nil
 	}
-	gone := indexServices(before)
+	gone := indexClaims(before)
 	if after != nil {
-		kept := indexServices(after)
-		gone = slices.DeleteFunc(gone, func(service string) bool { return slices.Contains(kept, service) })
+		kept := indexClaims(after)
+		gone = slices.DeleteFunc(gone, func(key string) bool { return slices.Contains(kept, key) })
 	}
 	return gone
 }

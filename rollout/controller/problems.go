@@ -3,12 +3,10 @@ package controller
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rollout-dev/rollout/rollout"
-	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
 // The reasons of problems, as they appear in conditions and events.
@@ -69,53 +67,4 @@ func (w *world) serviceProblem(field, name string, service *corev1.Service, add 
 		add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
 			field, name, mismatch, w.template().field)
 	}
-}
-
-// claimedBy says which other Rollout of the namespace has a better claim on one of the Services that the spec names. That one
-// goes on undisturbed: applying a second Rollout by mistake must not harm the first. A Service that it no longer names is its own
-// until it has let go of it.
-func claimedBy(r *v1alpha1.Rollout, others []*v1alpha1.Rollout) string {
-	for _, other := range others {
-		if other.UID == r.UID {
-			continue
-		}
-		theirs := servicesOf(other)
-		for _, ref := range references(r.Spec.Strategy) {
-			if slices.Contains(theirs, ref.service) && goesBefore(other, r, ref.service) {
-				return fmt.Sprintf("%s: Service %q belongs to Rollout %q%s", ref.field, ref.service, other.Name, fieldOf(other, ref.service))
-			}
-		}
-	}
-	return ""
-}
-
-// goesBefore says whether a has a better claim on a Service than b: the one that has it in force, or else the older one.
-func goesBefore(a, b *v1alpha1.Rollout, service string) bool {
-	if holds(a, service) != holds(b, service) {
-		return holds(a, service)
-	}
-	return older(a, b)
-}
-
-// holds says whether a Rollout moves traffic with a Service.
-func holds(r *v1alpha1.Rollout, service string) bool {
-	t := r.Status.Traffic
-	return t != nil && t.Wiring != nil && (t.Wiring.StableService == service || t.Wiring.CanaryService == service)
-}
-
-// fieldOf says, in brackets, where a Rollout names a Service.
-func fieldOf(r *v1alpha1.Rollout, service string) string {
-	for _, ref := range references(r.Spec.Strategy) {
-		if ref.service == service {
-			return fmt.Sprintf(" (its %s)", ref.field)
-		}
-	}
-	return ", which has not let go of it yet"
-}
-
-func older(a, b *v1alpha1.Rollout) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
 }

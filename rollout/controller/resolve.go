@@ -71,7 +71,7 @@ func (c *Controller) resolve(w *world) resolved {
 	r.resolveOutfits(spec.Strategy, source)
 	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring.Mode)
 	if w.other != "" {
-		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share a Service: give this one Services of its own", w.other)
+		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share it: give this one Services of its own, or subsets and managed routes", w.other)
 	}
 	r.resolveAnalysis(c.Queries, w)
 	return r

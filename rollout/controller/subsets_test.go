@@ -3,12 +3,14 @@ package controller
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -122,4 +124,28 @@ func TestWhatIsWrongWithSubsetsIsAProblemOfTheFieldThatNamesThem(t *testing.T) {
 		require.Len(t, problems, 1)
 		require.Equal(t, c.says, problems[0].Message)
 	}
+}
+
+func TestTwoRolloutsOfTheClusterShareNeitherSubsetsNorManagedRoutesButTheyMayShareARoute(t *testing.T) {
+	named := func(namespace string, at int64, change func(*v1alpha1.Canary)) *v1alpha1.Rollout {
+		r := exampleRollout(exampleTemplate)
+		r.Namespace, r.UID, r.CreationTimestamp = namespace, types.UID(namespace), metav1.NewTime(time.Unix(at, 0))
+		c := subsetted()
+		change(c)
+		r.Spec.Strategy = v1alpha1.Strategy{Canary: c}
+		return r
+	}
+	old := named("shop", 1, func(c *v1alpha1.Canary) { c.TrafficRouting.ManagedRoutes = []v1alpha1.ManagedRoute{{Name: "testers"}} })
+	same := named("staging", 2, func(*v1alpha1.Canary) {})
+	require.Equal(t, subsetsField+`: subset "old" of DestinationRule app belongs to Rollout "shop/checkout" (its `+subsetsField+")",
+		claimedBy(same, []*v1alpha1.Rollout{old, same}))
+	require.Empty(t, claimedBy(old, []*v1alpha1.Rollout{old, same}))
+	other := func(c *v1alpha1.Canary) { c.TrafficRouting.Istio.DestinationRule.Namespace = "" }
+	sharing := named("staging", 2, other)
+	require.Empty(t, claimedBy(sharing, []*v1alpha1.Rollout{old, sharing}), "both name VirtualService mesh/checkout")
+	ruling := named("staging", 2, func(c *v1alpha1.Canary) {
+		other(c)
+		c.TrafficRouting.ManagedRoutes = []v1alpha1.ManagedRoute{{Name: "testers"}}
+	})
+	require.Contains(t, claimedBy(ruling, []*v1alpha1.Rollout{old, ruling}), `managed route "testers" in VirtualService mesh/checkout belongs to Rollout "shop/checkout"`)
 }

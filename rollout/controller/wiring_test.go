@@ -126,8 +126,8 @@ func TestARolloutIsFoundByWhatItsSpecNamesAndByWhatIsStillInForce(t *testing.T) 
 	require.Equal(t, []string{"HTTPRoute/shop/old"}, indexRoutes(r))
 	after := r.DeepCopy()
 	after.Status.Traffic.Wiring = newWiring(wiringOf(after.Spec.Strategy))
-	require.Equal(t, []string{"shop/stable"}, letGo(r, after))
-	require.Equal(t, []string{"shop/active", "shop/preview"}, letGo(after, nil))
+	require.Equal(t, []string{"Service/shop/stable"}, letGo(r, after))
+	require.Equal(t, []string{"Service/shop/active", "Service/shop/preview"}, letGo(after, nil))
 	require.Empty(t, letGo(nil, r))
 }
 
