@@ -176,11 +176,11 @@ func (d *decision) act(action Action) { d.plan.Actions = append(d.plan.Actions, 
 
 // point makes the backend of a role reach a revision.
 func (d *decision) point(role Role, revision Revision, why string) {
-	service := d.o.Stable.Name
+	b := d.o.Stable
 	if role == CanaryRole {
-		service = d.o.Canary.Name
+		b = d.o.Canary
 	}
-	d.act(Point{Backend: role, Service: service, Revision: revision, Why: why})
+	d.act(Point{Backend: role, Service: b.Name, SubsetOf: b.SubsetOf, Revision: revision, Why: why})
 }
 
 func (d *decision) event(reason, format string, args ...any) {
@@ -228,10 +228,10 @@ func (o Observed) blocking(references bool) *Problem {
 	return nil
 }
 
-// noteExposure remembers since when this run has had traffic.
+// noteExposure remembers since when this run has had users: a share, or a rule that leads some of them to it.
 func (d *decision) noteExposure() {
 	release := d.next.Release
-	if release != nil && release.ExposedAt.IsZero() && d.next.Ledger.High > 0 && release.Phase != Installing {
+	if release != nil && release.ExposedAt.IsZero() && (d.next.Ledger.High > 0 || d.o.exposedByRule()) && release.Phase != Installing {
 		release.ExposedAt = d.o.Now
 	}
 }

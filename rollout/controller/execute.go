@@ -69,9 +69,9 @@ func (c *Controller) do(ctx context.Context, w *world, action rollout.Action) (o
 	case rollout.Scale:
 		return done, c.scale(ctx, w, a)
 	case rollout.Point:
-		return done, c.selectHash(ctx, w, a.Service, a.Revision)
+		return done, c.point(ctx, w, a.Service, a.SubsetOf, a.Revision)
 	case rollout.Widen:
-		return done, c.selectHash(ctx, w, a.Service, nil)
+		return done, c.point(ctx, w, a.Service, a.SubsetOf, "")
 	case rollout.Shift:
 		return done, c.shift(ctx, w, a)
 	case rollout.Evict:
@@ -94,9 +94,9 @@ func describe(w *world, action rollout.Action) string {
 	case rollout.Scale:
 		return fmt.Sprintf("scale revision %s to %d pods", a.Revision, a.Replicas)
 	case rollout.Point:
-		return fmt.Sprintf("point the %s Service %q at revision %s", w.backendName(a.Backend), a.Service, a.Revision)
+		return fmt.Sprintf("point the %s at revision %s", backendText(w.backendName(a.Backend), a.Service, a.SubsetOf), a.Revision)
 	case rollout.Widen:
-		return fmt.Sprintf("take the revision out of the selector of Service %q", a.Service)
+		return "take the revision out of what the " + backendText(w.backendName(a.Backend), a.Service, a.SubsetOf) + " selects"
 	case rollout.Shift:
 		return fmt.Sprintf("set canary weight %d", a.Percent)
 	case rollout.Evict:
@@ -142,6 +142,17 @@ func conditional(decidedOn metav1.Object, patch map[string]any) map[string]any {
 	return patch
 }
 
+// point makes a backend reach a revision, or all of them for none.
+func (c *Controller) point(ctx context.Context, w *world, name, subsetOf, revision string) error {
+	switch {
+	case subsetOf != "":
+		return c.pointSubset(ctx, w, name, revision)
+	case revision == "":
+		return c.selectHash(ctx, w, name, nil)
+	}
+	return c.selectHash(ctx, w, name, revision)
+}
+
 // selectHash sets the one key of the Service's selector that belongs to the engine, or removes it.
 func (c *Controller) selectHash(ctx context.Context, w *world, name string, revision any) error {
 	service := w.services[name]
@@ -164,9 +175,13 @@ func (c *Controller) selectHash(ctx context.Context, w *world, name string, revi
 }
 
 func (c *Controller) shift(ctx context.Context, w *world, a rollout.Shift) error {
-	writes, err := c.Router.Apply(ctx, w.target, w.observed.Routes, a.Percent)
+	to := w.target
+	if !a.Rules {
+		to.Managed.Rules = nil
+	}
+	writes, err := c.Router.Apply(ctx, to, w.observed.Routes, a.Percent)
 	for _, write := range writes {
-		c.ownWrites.Wrote(w.key, c.Caches.route(write.Kind), write.ResourceVersion)
+		c.Caches.sees(c.ownWrites, w.key, write.RouteName, write.ResourceVersion)
 	}
 	return err
 }

@@ -1,11 +1,12 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/rollout-dev/rollout/rollout"
-	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
 // The reasons of problems, as they appear in conditions and events.
@@ -22,9 +23,6 @@ const (
 	reasonNoMetricSource   = "NoMetricSource"
 )
 
-// routesField is where the spec names routes.
-const routesField = "spec.strategy.canary.trafficRouting.gatewayAPI.routes"
-
 // referenceProblems say what is wrong with the Services and routes that the spec names. What is only in force, because the spec
 // named it before, is no problem of the spec.
 func (w *world) referenceProblems() []rollout.Problem {
@@ -38,72 +36,35 @@ func (w *world) referenceProblems() []rollout.Problem {
 		case service == nil:
 			add(reasonMissingService, "%s: there is no Service %q in namespace %s; create it, or correct the name",
 				ref.field, ref.service, w.key.Namespace)
-		case len(service.Spec.Selector) == 0:
-			add(reasonSelectorMismatch, "%s: Service %q has no selector, so the engine can't say which pods it reaches; give it one",
-				ref.field, ref.service)
-		case w.pods != nil:
-			if mismatch, ok := selects(service, w.pods.Labels); !ok {
-				add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
-					ref.field, ref.service, mismatch, w.template().field)
-			}
+		default:
+			w.serviceProblem(ref.field, ref.service, service, add)
 		}
 	}
+	w.subsetProblems(add)
 	for _, route := range w.wanted.Routes {
+		field := routeField(w.object.Spec.Strategy, route.RouteName)
 		switch {
 		case route.Problem != "":
-			add(reasonUnfitRoute, "%s: %s: %s", routesField, route.RouteName, route.Problem)
+			add(reasonUnfitRoute, "%s: %s: %s", field, route.RouteName, route.Problem)
 		case route.Missing:
-			add(reasonMissingRoute, "%s: there is no %s in namespace %s; create it, or correct the name", routesField, route.RouteName, w.key.Namespace)
+			add(reasonMissingRoute, "%s: there is no %s %s in namespace %s; create it, or correct the name", field, route.Kind, route.Name,
+				cmp.Or(route.Namespace, w.key.Namespace))
 		}
 	}
 	return problems
 }
 
-// claimedBy says which other Rollout of the namespace has a better claim on one of the Services that the spec names. That one
-// goes on undisturbed: applying a second Rollout by mistake must not harm the first. A Service that it no longer names is its own
-// until it has let go of it.
-func claimedBy(r *v1alpha1.Rollout, others []*v1alpha1.Rollout) string {
-	for _, other := range others {
-		if other.UID == r.UID {
-			continue
-		}
-		theirs := servicesOf(other)
-		for _, ref := range references(r.Spec.Strategy) {
-			if slices.Contains(theirs, ref.service) && goesBefore(other, r, ref.service) {
-				return fmt.Sprintf("%s: Service %q belongs to Rollout %q%s", ref.field, ref.service, other.Name, fieldOf(other, ref.service))
-			}
-		}
+// serviceProblem says why a Service that the spec names in a field can't reach the pods.
+func (w *world) serviceProblem(field, name string, service *corev1.Service, add func(reason, format string, args ...any)) {
+	if len(service.Spec.Selector) == 0 {
+		add(reasonSelectorMismatch, "%s: Service %q has no selector, so the engine can't say which pods it reaches; give it one", field, name)
+		return
 	}
-	return ""
-}
-
-// goesBefore says whether a has a better claim on a Service than b: the one that has it in force, or else the older one.
-func goesBefore(a, b *v1alpha1.Rollout, service string) bool {
-	if holds(a, service) != holds(b, service) {
-		return holds(a, service)
+	if w.pods == nil {
+		return
 	}
-	return older(a, b)
-}
-
-// holds says whether a Rollout moves traffic with a Service.
-func holds(r *v1alpha1.Rollout, service string) bool {
-	t := r.Status.Traffic
-	return t != nil && t.Wiring != nil && (t.Wiring.StableService == service || t.Wiring.CanaryService == service)
-}
-
-// fieldOf says, in brackets, where a Rollout names a Service.
-func fieldOf(r *v1alpha1.Rollout, service string) string {
-	for _, ref := range references(r.Spec.Strategy) {
-		if ref.service == service {
-			return fmt.Sprintf(" (its %s)", ref.field)
-		}
+	if mismatch, ok := selects(service, w.pods.Labels); !ok {
+		add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
+			field, name, mismatch, w.template().field)
 	}
-	return ", which has not let go of it yet"
-}
-
-func older(a, b *v1alpha1.Rollout) bool {
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.CreationTimestamp.Before(&b.CreationTimestamp)
-	}
-	return a.Name < b.Name
 }

@@ -71,7 +71,7 @@ func (c *Controller) resolve(w *world) resolved {
 	r.resolveOutfits(spec.Strategy, source)
 	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring.Mode)
 	if w.other != "" {
-		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share a Service: give this one Services of its own", w.other)
+		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share it: give this one Services of its own, or subsets and managed routes", w.other)
 	}
 	r.resolveAnalysis(c.Queries, w)
 	return r
@@ -115,7 +115,7 @@ func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
 	switch {
 	case r.spec.Wiring.Mode == "":
 		r.problem(reasonInvalidStrategy, "spec.strategy holds no strategy this version knows; "+
-			"set either spec.strategy.canary, with trafficRouting.gatewayAPI or without trafficRouting, or spec.strategy.blueGreen")
+			"set either spec.strategy.canary, with trafficRouting.gatewayAPI, trafficRouting.istio or without trafficRouting, or spec.strategy.blueGreen")
 	case s.Canary != nil:
 		r.resolveCanary(s.Canary)
 	default:
@@ -138,10 +138,15 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 	if routing := canary.TrafficRouting; routing != nil {
 		s.Settle = seconds(routing.SettleSeconds, defaultSettle)
 		s.Drain = seconds(routing.DrainSeconds, defaultDrain)
+		if name := routingOf(routing).twice(); name != nil {
+			r.problem(reasonInvalidStrategy, "%s names %s twice; name it once, with all that is to be said of it",
+				routeField(v1alpha1.Strategy{Canary: canary}, *name), name)
+		}
 	}
 	for i, step := range canary.Steps {
 		s.Steps = append(s.Steps, r.step(i, step))
 	}
+	r.checkRules(canary)
 }
 
 func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
@@ -150,6 +155,10 @@ func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
 		return rollout.Step{Kind: rollout.SetWeight, Weight: int(*step.SetWeight)}
 	case step.SetCanaryScale != nil:
 		return rollout.Step{Kind: rollout.SetScale, Pods: r.canaryScale(index, step.SetCanaryScale)}
+	case step.SetHeaderRoute != nil:
+		return headerStep(step.SetHeaderRoute)
+	case step.SetMirrorRoute != nil:
+		return mirrorStep(step.SetMirrorRoute)
 	case step.Pause != nil && step.Pause.Duration != nil:
 		return rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)}
 	}

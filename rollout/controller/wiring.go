@@ -2,18 +2,10 @@ package controller
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/traffic"
-)
-
-// routeSeparator stands between the routes of a rollout.Wiring, and kindSeparator between kind and name of each. Neither can
-// be part of a name.
-const (
-	routeSeparator = ","
-	kindSeparator  = "/"
 )
 
 // wiringOf is what the strategy wants to carry the traffic; zero for a strategy that can't be understood.
@@ -27,11 +19,15 @@ func wiringOf(s v1alpha1.Strategy) rollout.Wiring {
 		return rollout.Wiring{}
 	case s.Canary.TrafficRouting == nil:
 		return rollout.Wiring{Mode: rollout.ByPods}
-	case s.Canary.TrafficRouting.GatewayAPI == nil:
-		return rollout.Wiring{}
 	}
 	w := rollout.Wiring{Mode: rollout.ByRoutes, Stable: s.Canary.StableService, Canary: s.Canary.CanaryService,
-		Routes: routeText(s.Canary.TrafficRouting.GatewayAPI.Routes)}
+		Routes: routingOf(s.Canary.TrafficRouting).text()}
+	if w.Routes == "" {
+		return rollout.Wiring{}
+	}
+	if i := s.Canary.TrafficRouting.Istio; i != nil && i.DestinationRule != nil {
+		w = withSubsets(w, i.DestinationRule)
+	}
 	if p := s.Canary.PingPong; p != nil {
 		w.Stable, w.Canary, w.Alternate = p.PingService, p.PongService, true
 	}
@@ -43,7 +39,12 @@ func readWiring(w *v1alpha1.Wiring) rollout.Wiring {
 	if w == nil {
 		return rollout.Wiring{}
 	}
-	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong, Routes: routeText(w.Routes)}
+	out := rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong,
+		Routes: routing{Routes: w.Routes, Managed: w.ManagedRoutes}.text()}
+	if w.DestinationRule != nil {
+		out = withSubsets(out, w.DestinationRule)
+	}
+	return out
 }
 
 // newWiring is the wiring to persist.
@@ -51,34 +52,12 @@ func newWiring(w rollout.Wiring) *v1alpha1.Wiring {
 	if w.Mode == "" {
 		return nil
 	}
-	out := &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate}
-	for _, route := range routesOf(w) {
-		out.Routes = append(out.Routes, v1alpha1.RouteReference{Kind: route.Kind, Name: route.Name})
+	r := readRouting(w)
+	out := &v1alpha1.Wiring{Mode: string(w.Mode), PingPong: w.Alternate, Routes: r.Routes, ManagedRoutes: r.Managed, DestinationRule: subsetsOf(w)}
+	if out.DestinationRule == nil {
+		out.StableService, out.CanaryService = w.Stable, w.Canary
 	}
 	return out
-}
-
-// routeText names routes in a form that doesn't depend on their order.
-func routeText(routes []v1alpha1.RouteReference) string {
-	var names []string
-	for _, route := range routes {
-		names = append(names, route.Kind+kindSeparator+route.Name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, routeSeparator)
-}
-
-// routesOf are the routes of a wiring.
-func routesOf(w rollout.Wiring) []traffic.RouteName {
-	if w.Routes == "" {
-		return nil
-	}
-	var routes []traffic.RouteName
-	for text := range strings.SplitSeq(w.Routes, routeSeparator) {
-		kind, name, _ := strings.Cut(text, kindSeparator)
-		routes = append(routes, traffic.RouteName{Kind: kind, Name: name})
-	}
-	return routes
 }
 
 // wiringsOf are what the spec wants and what is in force, which differ while one takes over from the other.
@@ -99,10 +78,13 @@ func servicesOf(r *v1alpha1.Rollout) []string {
 	var services []string
 	for _, w := range wiringsOf(r) {
 		for _, name := range []string{w.Stable, w.Canary} {
-			if name != "" {
+			if name != "" && w.SubsetsOf == "" {
 				services = append(services, name)
 			}
 		}
+	}
+	if t := r.Status.Traffic; t != nil && t.Service != "" {
+		services = append(services, t.Service)
 	}
 	slices.Sort(services)
 	return slices.Compact(services)
@@ -111,15 +93,14 @@ func servicesOf(r *v1alpha1.Rollout) []string {
 // backends are the Services that reach stable and the revision under test. With Services that take turns they have changed
 // their roles after every other promotion.
 func backends(w rollout.Wiring, swapped bool) traffic.Pair {
-	if swapped {
-		return traffic.Pair{Stable: w.Canary, Canary: w.Stable}
+	pair := traffic.Pair{Stable: w.Stable, Canary: w.Canary}
+	if rule := subsetsOf(w); rule != nil {
+		pair.SubsetsOf, pair.SubsetsIn = rule.Name, rule.Namespace
 	}
-	return traffic.Pair{Stable: w.Stable, Canary: w.Canary}
-}
-
-// target is what the router is asked about.
-func target(namespace string, w rollout.Wiring, swapped bool) traffic.Target {
-	return traffic.Target{Namespace: namespace, Pair: backends(w, swapped), Routes: routesOf(w)}
+	if swapped {
+		pair.Stable, pair.Canary = pair.Canary, pair.Stable
+	}
+	return pair
 }
 
 // inForce is what carries the traffic: what the status says, and in the beginning what the spec wants.

@@ -36,6 +36,7 @@ func (e *encoder) wiring(w rollout.Wiring) {
 	e.text(w.Stable)
 	e.text(w.Canary)
 	e.flag(w.Alternate)
+	e.text(w.SubsetsOf)
 }
 
 func (e *encoder) request(r *rollout.Request, answer rollout.Answer) {
@@ -95,6 +96,8 @@ func (e *encoder) ledger(l rollout.Ledger, releasing bool) {
 	e.number(l.Low)
 	e.number(l.High)
 	e.flag(l.Accepted)
+	e.text(l.Rules)
+	e.flag(l.Astray)
 	last := l.Since
 	for _, p := range []rollout.Pointer{l.Stable, l.Canary} {
 		e.text(p.Revision)

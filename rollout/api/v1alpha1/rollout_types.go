@@ -155,13 +155,15 @@ type Strategy struct {
 // Canary releases a revision step by step, to a growing share of the traffic.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.maxSurge) || !has(self.maxUnavailable) || !((type(self.maxSurge) == int ? self.maxSurge == 0 : self.maxSurge == '0%') && (type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%'))",message="maxSurge and maxUnavailable can't both be 0: no pod could ever be replaced; raise one of them"
-// +kubebuilder:validation:XValidation:rule="!has(self.trafficRouting) || has(self.pingPong) || (has(self.stableService) && has(self.canaryService))",message="trafficRouting needs stableService and canaryService, or pingPong: the two Services that the routes send traffic to"
+// +kubebuilder:validation:XValidation:rule="!has(self.trafficRouting) || has(self.pingPong) || (has(self.stableService) && has(self.canaryService)) || (has(self.trafficRouting.istio) && has(self.trafficRouting.istio.destinationRule))",message="trafficRouting needs stableService and canaryService, or pingPong: the two Services that the routes send traffic to; with Istio subsets of a destinationRule will do"
+// +kubebuilder:validation:XValidation:rule="!has(self.trafficRouting) || !has(self.trafficRouting.istio) || !has(self.trafficRouting.istio.destinationRule) || !(has(self.stableService) || has(self.canaryService) || has(self.pingPong))",message="the subsets of destinationRule take the place of stableService, canaryService and pingPong; leave these out"
 // +kubebuilder:validation:XValidation:rule="!has(self.pingPong) || !(has(self.stableService) || has(self.canaryService))",message="pingPong takes the place of stableService and canaryService; leave these two out"
 // +kubebuilder:validation:XValidation:rule="!has(self.pingPong) || has(self.trafficRouting)",message="pingPong needs trafficRouting; without it the share follows the number of pods behind your own Service"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.dynamicStableScale) || !self.dynamicStableScale",message="dynamicStableScale needs trafficRouting; by replica count stable shrinks anyway"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.minPodsPerReplicaSet)",message="minPodsPerReplicaSet needs trafficRouting; by replica count the number of pods is the share"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.scaleDownDelaySeconds)",message="scaleDownDelaySeconds needs trafficRouting; by replica count every pod has its share of the traffic"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.steps) || !self.steps.exists(s, has(s.setCanaryScale))",message="setCanaryScale needs trafficRouting; by replica count the number of pods is the share"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || (has(self.trafficRouting) && has(self.trafficRouting.managedRoutes)) || !self.steps.exists(s, has(s.setHeaderRoute) || has(s.setMirrorRoute))",message="setHeaderRoute and setMirrorRoute need trafficRouting.managedRoutes: the names of the rules that the engine may add, the one that a request meets first in front"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !(has(self.stableService) || has(self.canaryService))",message="stableService and canaryService need trafficRouting; without it the share follows the number of pods behind your own Service"
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || !has(self.canaryService) || self.stableService != self.canaryService",message="stableService and canaryService must be two different Services"
 type Canary struct {
@@ -248,58 +250,9 @@ type Canary struct {
 	Steps []Step `json:"steps,omitempty"`
 }
 
-// TrafficRouting names the routes that carry the split.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.gatewayAPI)",message="trafficRouting must name a router: gatewayAPI"
-type TrafficRouting struct {
-	// GatewayAPI splits traffic with routes of the Kubernetes Gateway API.
-	// +optional
-	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
-
-	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
-	// endpoints of a Service. Default 3.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=3600
-	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
-
-	// DrainSeconds is how long a backend without a share may still be finishing requests. Its pods stay that long.
-	// Default 10.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=3600
-	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
-}
-
-// GatewayAPI names routes in the Rollout's namespace. In every rule that names the stable and the canary Service the
-// engine sets the weights of these two backendRefs and nothing else.
-type GatewayAPI struct {
-	// Routes carry the split, all of them the same.
-	// +required
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	// +listType=map
-	// +listMapKey=kind
-	// +listMapKey=name
-	Routes []RouteReference `json:"routes"`
-}
-
-// RouteReference names a route of the Gateway API.
-type RouteReference struct {
-	// Kind is HTTPRoute or GRPCRoute.
-	// +required
-	// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute
-	Kind string `json:"kind"`
-	// Name is the route's name.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-}
-
 // Step is one entry of the plan. It holds exactly one instruction.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause or setCanaryScale; write each as a list entry of its own"
+// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale), has(self.setHeaderRoute), has(self.setMirrorRoute)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause, setCanaryScale, setHeaderRoute or setMirrorRoute; write each as a list entry of its own"
 type Step struct {
 	// SetWeight gives the canary this share of the traffic, in percent.
 	// +optional
@@ -313,6 +266,14 @@ type Step struct {
 	// weight needs.
 	// +optional
 	SetCanaryScale *CanaryScale `json:"setCanaryScale,omitempty"`
+	// SetHeaderRoute leads requests with certain headers to the canary, all of them and whatever its weight, from this step on; without
+	// match it ends that. It needs ready pods of the canary, like a weight. A release that is over or taken back leaves none.
+	// +optional
+	SetHeaderRoute *HeaderRoute `json:"setHeaderRoute,omitempty"`
+	// SetMirrorRoute copies requests to the canary from this step on, and nobody waits for its answers; without match and percentage
+	// it ends that.
+	// +optional
+	SetMirrorRoute *MirrorRoute `json:"setMirrorRoute,omitempty"`
 }
 
 // CanaryScale is a number of pods. It holds exactly one way to say it.

@@ -257,13 +257,33 @@ type Wiring struct {
 	StableService string `json:"stableService,omitempty"`
 	// +optional
 	CanaryService string `json:"canaryService,omitempty"`
+	// DestinationRule declares subsets that take the place of the two Services.
+	// +optional
+	DestinationRule *DestinationRule `json:"destinationRule,omitempty"`
 	// PingPong: the two Services take turns.
 	// +optional
 	PingPong bool `json:"pingPong,omitempty"`
 	// Routes that carry the split.
 	// +optional
 	// +listType=atomic
-	Routes []RouteReference `json:"routes,omitempty"`
+	Routes []WiredRoute `json:"routes,omitempty"`
+	// ManagedRoutes are the names of the rules that are the engine's.
+	// +optional
+	// +listType=atomic
+	ManagedRoutes []string `json:"managedRoutes,omitempty"`
+}
+
+// WiredRoute is a route that carries the split.
+type WiredRoute struct {
+	// Kind of the route, for example HTTPRoute or VirtualService.
+	Kind string `json:"kind"`
+	// Name of the route.
+	Name string `json:"name"`
+	// Namespace of the route; empty for the Rollout's.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	RuleSelection `json:",inline"`
 }
 
 // Traffic is what routes and Services say, and since when.
@@ -271,6 +291,9 @@ type Traffic struct {
 	// Wiring names what carries the traffic now.
 	// +optional
 	Wiring *Wiring `json:"wiring,omitempty"`
+	// Service whose pods the subsets choose from, with a destinationRule.
+	// +optional
+	Service string `json:"service,omitempty"`
 	// Swapped: with pingPong, the pong Service reaches stable now.
 	// +optional
 	Swapped bool `json:"swapped,omitempty"`
@@ -279,6 +302,13 @@ type Traffic struct {
 	// LowestCanaryWeight is the smallest share where routes differ.
 	// +optional
 	LowestCanaryWeight int32 `json:"lowestCanaryWeight,omitempty"`
+	// ManagedRoutes are the names of the rules that the routes have besides their owner's.
+	// +optional
+	// +listType=atomic
+	ManagedRoutes []string `json:"managedRoutes,omitempty"`
+	// ManagedRoutesAstray: these rules aren't those that the step wants, or not as it wants them.
+	// +optional
+	ManagedRoutesAstray bool `json:"managedRoutesAstray,omitempty"`
 	// Accepted says whether every route was accepted with this split.
 	// +optional
 	Accepted bool `json:"accepted,omitempty"`
