@@ -4,8 +4,11 @@ package sourcetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +23,7 @@ import (
 type Harness struct {
 	Source analysis.Source
 	// Query is one that the source accepts.
-	Query string
+	Query analysis.Query
 	// Answer makes the server answer all queries to come so. It may be called while queries are under way.
 	Answer func(Answer)
 	// Server is the name under which an error must name the server, for example its address.
@@ -52,7 +55,7 @@ const deadline = 10 * time.Second
 func Run(t *testing.T, factory func(t *testing.T) Harness) {
 	for name, check := range map[string]func(t *testing.T, h Harness){
 		"AnswersAreSamples":                     answersAreSamples,
-		"SeveralSeriesAreAnErrorThatHelps":      severalSeriesAreAnErrorThatHelps,
+		"SeveralSeriesAreKeptApart":             severalSeriesAreKeptApart,
 		"WarningsAreNoErrors":                   warningsAreNoErrors,
 		"FailuresNameTheServerAndTheQuery":      failuresNameTheServerAndTheQuery,
 		"ErrorsShowNoCredentials":               errorsShowNoCredentials,
@@ -77,37 +80,49 @@ func answersAreSamples(t *testing.T, h Harness) {
 		answer Answer
 		want   analysis.Sample
 	}{
-		{"a value", Answer{Series: []float64{0.25}}, analysis.Sample{Value: 0.25, Present: true}},
-		{"zero", Answer{Series: []float64{0}}, analysis.Sample{Value: 0, Present: true}},
-		{"a tiny value", Answer{Series: []float64{5e-324}}, analysis.Sample{Value: 5e-324, Present: true}},
-		{"a huge value", Answer{Series: []float64{-math.MaxFloat64}}, analysis.Sample{Value: -math.MaxFloat64, Present: true}},
-		{"infinity", Answer{Series: []float64{math.Inf(1)}}, analysis.Sample{Value: math.Inf(1), Present: true}},
-		{"a scalar", Answer{Series: []float64{3}, Scalar: true}, analysis.Sample{Value: 3, Present: true}},
+		{"a value", Answer{Series: []float64{0.25}}, analysis.Number(0.25)},
+		{"zero", Answer{Series: []float64{0}}, analysis.Number(0)},
+		{"a tiny value", Answer{Series: []float64{5e-324}}, analysis.Number(5e-324)},
+		{"a huge value", Answer{Series: []float64{-math.MaxFloat64}}, analysis.Number(-math.MaxFloat64)},
+		{"infinity", Answer{Series: []float64{math.Inf(1)}}, analysis.Number(math.Inf(1))},
+		{"a scalar", Answer{Series: []float64{3}, Scalar: true}, analysis.Number(3)},
 		{"no series", Answer{}, analysis.Sample{}},
-		{"not a number", Answer{Series: []float64{math.NaN()}}, analysis.Sample{}},
-		{"a scalar that is not a number", Answer{Series: []float64{math.NaN()}, Scalar: true}, analysis.Sample{}},
+		{"not a number", Answer{Series: []float64{math.NaN()}}, analysis.Number(math.NaN())},
+		{"a scalar that is not a number", Answer{Series: []float64{math.NaN()}, Scalar: true}, analysis.Number(math.NaN())},
 	} {
 		h.Answer(c.answer)
 		got, err := h.ask(t)
 		require.NoError(t, err, c.name)
-		require.Equal(t, c.want, got, c.name)
+		require.Equal(t, values(c.want), values(got), c.name)
 	}
 }
 
-func severalSeriesAreAnErrorThatHelps(t *testing.T, h Harness) {
-	h.Answer(Answer{Series: []float64{1, 1}})
-	sample, err := h.ask(t)
-	require.Error(t, err, "which of the two is meant?")
-	require.Zero(t, sample)
-	require.ErrorContains(t, err, "sum(", "the error shows how one aggregates")
-	h.requireNamed(t, err)
+// values are the series' values, as texts because NaN equals nothing. A plain number may have labels.
+func values(s analysis.Sample) []string {
+	out := []string{}
+	for _, series := range s.Series {
+		out = append(out, strconv.FormatFloat(series.Value, 'g', -1, 64))
+	}
+	return out
+}
+
+func severalSeriesAreKeptApart(t *testing.T, h Harness) {
+	h.Answer(Answer{Series: []float64{1, math.NaN(), 1}})
+	got, err := h.ask(t)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1", "NaN", "1"}, values(got))
+	labels := map[string]bool{}
+	for _, series := range got.Series {
+		labels[fmt.Sprint(series.Labels)] = true
+	}
+	require.Len(t, labels, 3, "labels tell the series apart")
 }
 
 func warningsAreNoErrors(t *testing.T, h Harness) {
 	h.Answer(Answer{Series: []float64{1}, Warnings: []string{"this took long"}})
 	got, err := h.ask(t)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: 1, Present: true}, got)
+	require.Equal(t, values(analysis.Number(1)), values(got))
 }
 
 // failures are all ways in which a server says nothing.
@@ -186,7 +201,7 @@ func queriesMayRunAtTheSameTime(t *testing.T, h Harness) {
 	for range cap(errs) {
 		group.Go(func() {
 			sample, err := h.ask(t)
-			if err == nil && sample != (analysis.Sample{Value: 7, Present: true}) {
+			if err == nil && !slices.Equal(values(sample), []string{"7"}) {
 				err = errors.New("another value than the server's")
 			}
 			errs <- err
@@ -208,12 +223,12 @@ func aSourceWorksAgainAfterTheServerFailed(t *testing.T, h Harness) {
 	h.Answer(Answer{Series: []float64{1}})
 	got, err := h.ask(t)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: 1, Present: true}, got)
+	require.Equal(t, values(analysis.Number(1)), values(got))
 }
 
 // requireNamed: whoever reads the error must learn who was asked for what, in one line.
 func (h Harness) requireNamed(t *testing.T, err error) {
 	require.ErrorContains(t, err, h.Server)
-	require.ErrorContains(t, err, h.Query)
+	require.ErrorContains(t, err, h.Query.Text)
 	require.False(t, strings.ContainsAny(err.Error(), "\n\r"), "%q is more than a line", err)
 }

@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/api"
 	apiv1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -22,9 +20,8 @@ import (
 )
 
 const (
-	// mostSeries is one more than a good query gives. An answer needn't be whole to be one of several series, and a query
-	// that forgot to aggregate can have millions.
-	mostSeries = 2
+	// mostSeries is more than anybody compares. A query that forgot to aggregate can have millions.
+	mostSeries = 1000
 	// mostBytes bounds an answer of a server that doesn't know the limit above (Prometheus before 3.0), or that isn't one.
 	mostBytes = 1 << 20
 	// mostText bounds what an error quotes of a query or of an answer, in characters.
@@ -97,14 +94,14 @@ func secretsOf(user *url.Userinfo) []string {
 
 // Query evaluates a PromQL expression at the server's present time. Warnings of the server, for example that a part of a
 // federation was slow, are not errors.
-func (s *Source) Query(ctx context.Context, query string) (analysis.Sample, error) {
-	value, _, err := s.api.Query(ctx, query, time.Time{}, apiv1.WithLimit(mostSeries))
+func (s *Source) Query(ctx context.Context, q analysis.Query) (analysis.Sample, error) {
+	value, _, err := s.api.Query(ctx, q.Text, q.At, apiv1.WithLimit(mostSeries+1))
 	if err != nil {
-		return analysis.Sample{}, s.failed(query, err, reason(err))
+		return analysis.Sample{}, s.failed(q.Text, err, reason(err))
 	}
 	sample, err := sampleOf(value)
 	if err != nil {
-		return analysis.Sample{}, s.failed(query, err, err.Error())
+		return analysis.Sample{}, s.failed(q.Text, err, err.Error())
 	}
 	return sample, nil
 }
@@ -148,32 +145,38 @@ func oneLine(text string) string {
 	return string(runes)
 }
 
-// sampleOf takes one number out of what the server answered.
+// sampleOf takes the numbers out of what the server answered.
 func sampleOf(value model.Value) (analysis.Sample, error) {
 	switch v := value.(type) {
 	case model.Vector:
-		switch {
-		case len(v) == 0:
-			return analysis.Sample{}, nil
-		case len(v) > 1:
-			return analysis.Sample{}, fmt.Errorf("it gives several series; make it one number with sum(...), max(...) or avg(...); two of them are %s and %s", v[0].Metric, v[1].Metric)
-		case v[0].Histogram != nil:
-			return analysis.Sample{}, errors.New("it gives a histogram; make it one number with histogram_quantile(0.99, ...)")
-		}
-		return present(float64(v[0].Value)), nil
+		return seriesOf(v)
 	case *model.Scalar:
-		return present(float64(v.Value)), nil
+		return analysis.Number(float64(v.Value)), nil
 	case model.Matrix:
 		return analysis.Sample{}, errors.New("it gives a range of samples; make it one number with rate(...[1m]) or last_over_time(...[1m])")
 	}
 	return analysis.Sample{}, errors.New("the answer holds no result")
 }
 
-func present(value float64) analysis.Sample {
-	if math.IsNaN(value) {
-		return analysis.Sample{}
+func seriesOf(vector model.Vector) (analysis.Sample, error) {
+	if len(vector) > mostSeries {
+		return analysis.Sample{}, fmt.Errorf("it gives more than %d series; aggregate them with sum(...), max(...) or avg(...)", mostSeries)
 	}
-	return analysis.Sample{Value: value, Present: true}
+	var sample analysis.Sample
+	for _, one := range vector {
+		if one.Histogram != nil {
+			return analysis.Sample{}, errors.New("it gives a histogram; make it one number with histogram_quantile(0.99, ...)")
+		}
+		var labels map[string]string
+		for name, value := range one.Metric {
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			labels[string(name)] = string(value)
+		}
+		sample.Series = append(sample.Series, analysis.Series{Labels: labels, Value: float64(one.Value)})
+	}
+	return sample, nil
 }
 
 // guard sends the credentials to the configured server only, not to where it redirects, and bounds what is read.

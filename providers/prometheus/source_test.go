@@ -19,6 +19,8 @@ import (
 	"github.com/rollout-dev/rollout/providers/prometheus"
 )
 
+var up = analysis.Query{Text: "up"}
+
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
 		var answer atomic.Pointer[sourcetest.Answer]
@@ -45,7 +47,7 @@ func TestSourceKeepsTheContract(t *testing.T) {
 		require.NoError(t, err)
 		return sourcetest.Harness{
 			Source: source,
-			Query:  `sum(rate(http_requests_total{code=~"5.."}[1m]))`,
+			Query:  analysis.Query{Text: `sum(rate(http_requests_total{code=~"5.."}[1m]))`},
 			Answer: func(a sourcetest.Answer) { answer.Store(&a) },
 			Server: server.URL + "/prefix",
 			Secret: "geh€im & co",
@@ -108,32 +110,31 @@ func answering(t *testing.T, body string) (*prometheus.Source, func() url.Values
 
 func TestSourceExplainsResultsThatAreNoNumber(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"resultType":"vector","result":[{"metric":{"pod":"a"},"value":[1,"1"]},{"metric":{"pod":"b"},"value":[1,"1"]}]}`:     `several series; make it one number with sum(...), max(...) or avg(...); two of them are {pod="a"} and {pod="b"}`,
 		`{"resultType":"matrix","result":[{"metric":{"pod":"a"},"values":[[1,"1"]]}]}`:                                         "a range of samples",
 		`{"resultType":"string","result":[1,"hello"]}`:                                                                         "not one of Prometheus's API",
 		`{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"0","1","1"]]}]}]}`: "histogram_quantile",
 	} {
 		source, _ := answering(t, `{"status":"success","data":`+body+`}`)
-		_, err := source.Query(t.Context(), "up")
+		_, err := source.Query(t.Context(), up)
 		require.ErrorContains(t, err, want)
 	}
 }
 
 func TestSourceDoesNotLetAServerSendMillionsOfSeries(t *testing.T) {
 	source, form := answering(t, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
-	_, err := source.Query(t.Context(), "up")
+	_, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, "2", form().Get("limit"))
+	require.Equal(t, "1001", form().Get("limit"))
 
 	source, _ = answering(t, `{"status":"success","data":{"resultType":"vector","result":[`+strings.Repeat(`{"metric":{},"value":[1,"1"]},`, 100_000)+`{"metric":{},"value":[1,"1"]}]}}`)
-	_, err = source.Query(t.Context(), "up")
+	_, err = source.Query(t.Context(), up)
 	require.Error(t, err)
 	require.Less(t, len(err.Error()), 1000)
 }
 
 func TestSourceQuotesLongQueriesShortly(t *testing.T) {
 	source, _ := answering(t, "{}")
-	_, err := source.Query(t.Context(), strings.Repeat("up +\n", 1000)+"up")
+	_, err := source.Query(t.Context(), analysis.Query{Text: strings.Repeat("up +\n", 1000) + "up"})
 	require.ErrorContains(t, err, "up + up + ")
 	require.Less(t, len(err.Error()), 1000)
 }
@@ -152,9 +153,9 @@ func TestSourceKeepsItsCredentialsFromOtherServers(t *testing.T) {
 	defer server.Close()
 	source, err := prometheus.New(strings.Replace(server.URL, "://", "://rollout:secret@", 1), nil)
 	require.NoError(t, err)
-	got, err := source.Query(t.Context(), "up")
+	got, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: 1, Present: true}, got)
+	require.Equal(t, 1.0, got.Series[0].Value)
 	require.False(t, leaked.Load())
 }
 
@@ -163,7 +164,7 @@ func TestSourceNamesAServerThatIsNotThere(t *testing.T) {
 	server.Close()
 	source, err := prometheus.New(server.URL, nil)
 	require.NoError(t, err)
-	_, err = source.Query(t.Context(), "up")
+	_, err = source.Query(t.Context(), up)
 	require.ErrorContains(t, err, "ask Prometheus at "+server.URL+" for up: ")
 	require.ErrorContains(t, err, "connection refused")
 	require.Equal(t, 1, strings.Count(err.Error(), server.URL))
@@ -189,7 +190,7 @@ func TestNewRefusesAddressesItCannotAsk(t *testing.T) {
 
 func TestSourceTellsInfinityFromNoData(t *testing.T) {
 	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"-Inf"]}]}}`)
-	got, err := source.Query(t.Context(), "up")
+	got, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: math.Inf(-1), Present: true}, got)
+	require.Equal(t, analysis.Number(math.Inf(-1)), got)
 }

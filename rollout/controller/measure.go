@@ -159,7 +159,11 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	m.mu.Unlock()
-	sample, err := m.Source.Query(ctx, queryAt(metric, at.Sub(since)))
+	source := metric.Source
+	if source == nil {
+		source = m.Source
+	}
+	sample, err := source.Query(ctx, queryAt(metric, at.Sub(since)))
 	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
 	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
 	if verdict == analysis.Pass || verdict == analysis.Fail {

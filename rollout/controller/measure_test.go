@@ -16,9 +16,9 @@ import (
 )
 
 // answering is a source whose answers a test decides.
-type answering func(ctx context.Context, query string) (analysis.Sample, error)
+type answering func(ctx context.Context, query analysis.Query) (analysis.Sample, error)
 
-func (a answering) Query(ctx context.Context, query string) (analysis.Sample, error) {
+func (a answering) Query(ctx context.Context, query analysis.Query) (analysis.Sample, error) {
 	return a(ctx, query)
 }
 
@@ -52,8 +52,8 @@ func advance(d time.Duration) {
 
 func TestAMetricIsMeasuredAtOnceAndThenOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) {
-			return analysis.Sample{Value: 1, Present: true}, nil
+		m, woken := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) {
+			return analysis.Number(1), nil
 		}))
 		want := &rollout.Measure{Run: 7, Metrics: []analysis.Metric{metric(t, "a"), metric(t, "b")}, Since: time.Now()}
 		m.Want(checkout, want)
@@ -75,7 +75,7 @@ func TestAMetricIsMeasuredAtOnceAndThenOnceAnInterval(t *testing.T) {
 
 func TestAfterARestartAMetricIsDueAnIntervalAfterItsLastMeasurement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m, woken := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Sample{}, nil }))
 		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}, Last: map[string]time.Time{"a": time.Now().Add(-4 * time.Second)}})
 		advance(5900 * time.Millisecond)
 		require.Zero(t, woken.Load())
@@ -87,7 +87,7 @@ func TestAfterARestartAMetricIsDueAnIntervalAfterItsLastMeasurement(t *testing.T
 func TestASlowSourceHoldsNobodyLongerThanTheTimeoutAndNeverMoreQueriesThanAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int32
-		m, _ := measuring(t, 2, answering(func(ctx context.Context, _ string) (analysis.Sample, error) {
+		m, _ := measuring(t, 2, answering(func(ctx context.Context, _ analysis.Query) (analysis.Sample, error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			<-ctx.Done()
@@ -104,7 +104,7 @@ func TestASlowSourceHoldsNobodyLongerThanTheTimeoutAndNeverMoreQueriesThanAllowe
 
 func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, _ := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m, _ := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Sample{}, nil }))
 		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}})
 		synctest.Wait()
 		require.Len(t, m.Results(checkout), 1)
@@ -118,7 +118,7 @@ func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 
 func TestAQueryLooksBackNoFurtherThanTheRunHasHadTraffic(t *testing.T) {
 	m := metric(t, "a")
-	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second))
-	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour))
-	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0), "Prometheus knows no empty window")
+	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second).Text)
+	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour).Text)
+	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0).Text, "Prometheus knows no empty window")
 }

@@ -72,7 +72,8 @@ func (q Queries) Resolve(m v1alpha1.Metric, variables map[string]string) (analys
 
 // queryAt is the query with its window filled in: as long as the metric says, but not longer than this run has had
 // traffic. Looking back further would hold the errors of an earlier revision behind the same Service against this one.
-func queryAt(metric analysis.Metric, exposed time.Duration) string {
-	window := max(min(metric.Window, exposed), time.Second)
-	return strings.ReplaceAll(metric.Query, "{{"+windowVariable+"}}", fmt.Sprintf("%dms", window.Milliseconds()))
+func queryAt(metric analysis.Metric, exposed time.Duration) analysis.Query {
+	window := max(min(metric.Window, exposed), time.Second).Truncate(time.Millisecond)
+	text := strings.ReplaceAll(metric.Query, "{{"+windowVariable+"}}", fmt.Sprintf("%dms", window.Milliseconds()))
+	return analysis.Query{Text: text, Window: window}
 }
