@@ -25,6 +25,9 @@ import (
 // lookAgain is how often the addresses of the API server are looked up: its endpoints change when a node is replaced.
 const lookAgain = time.Minute
 
+// connectTimeout bounds one such look.
+const connectTimeout = 10 * time.Second
+
 // measuring makes what asks for metrics. Without the address of a Prometheus only metrics with a provider can be asked for.
 func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, controller.Queries, *outbound.AllowList, error) {
 	allow, err := outbound.ParseAllowList(s.allowAddresses)
@@ -54,22 +57,30 @@ func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, con
 	return controller.NewMeasurer(o), q, allow, nil
 }
 
-// refuseAPIServer keeps the addresses of the API server out of reach of providers, until ctx ends.
-func refuseAPIServer(ctx context.Context, to clients, allow *outbound.AllowList, log *zap.Logger) {
+// refuseAPIServer keeps the addresses of the API server out of reach of providers. It returns those that are refused now: what
+// couldn't be looked up again stays refused.
+func refuseAPIServer(ctx context.Context, to clients, allow *outbound.AllowList, before []netip.AddrPort, log *zap.Logger) []netip.AddrPort {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	addresses, err := apiServer(ctx, to)
+	if err != nil {
+		log.Warn("can't look up all addresses of the API server, which metrics must not reach", zap.Error(err))
+		addresses = append(addresses, before...)
+	}
+	allow.Refuse(addresses)
+	return addresses
+}
+
+// keepRefusing looks the addresses up again and again, until ctx ends.
+func keepRefusing(ctx context.Context, to clients, allow *outbound.AllowList, refused []netip.AddrPort, log *zap.Logger) {
 	timer := time.NewTicker(lookAgain)
 	defer timer.Stop()
 	for {
-		addresses, err := apiServer(ctx, to)
-		if err != nil && ctx.Err() == nil {
-			log.Warn("can't look up all addresses of the API server, which metrics must not reach", zap.Error(err))
-		}
-		if len(addresses) > 0 {
-			allow.Refuse(addresses)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+			refused = refuseAPIServer(ctx, to, allow, refused, log)
 		}
 	}
 }

@@ -77,7 +77,8 @@ func run(ctx context.Context, s settings) error {
 		defer stop()
 		// Nobody waits for the caches to end: against an API server that doesn't answer that takes up to a minute.
 		go caches.Run(ctx)
-		beside.Go(func() { refuseAPIServer(ctx, to, allow, log) })
+		refused := refuseAPIServer(ctx, to, allow, nil, log) // before anything is asked
+		beside.Go(func() { keepRefusing(ctx, to, allow, refused, log) })
 		if err := caches.WaitSynced(ctx); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ func TestExplainMetricShowsTheQueryOfARouter(t *testing.T) {
 }
 
 func TestExplainMetricNamesWhatThereIs(t *testing.T) {
-	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric").err, "success-rate, error-rate, request-rate, latency")
-	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric", "cpu").err, "the built-in ones are")
-	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric", "latency", "--router", "linkerd").err, "known are traefik")
+	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric").errOut, "success-rate, error-rate, request-rate, latency")
+	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric", "cpu").errOut, "the built-in ones are")
+	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric", "latency", "--router", "linkerd").errOut, "known are traefik")
 }

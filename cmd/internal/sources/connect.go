@@ -165,6 +165,7 @@ func (v *vault) oauth2(ctx context.Context, field string, a v1alpha1.OAuth2Autho
 				return fmt.Errorf("get a token from %s: %w", a.TokenURL, tokenError(err))
 			}
 			token = fetched
+			v.box.add(token.AccessToken)
 		}
 		token.SetAuthHeader(request)
 		return nil

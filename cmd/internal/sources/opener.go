@@ -38,6 +38,7 @@ type Opener struct {
 
 type opened struct {
 	source analysis.Source
+	box    *lockbox
 	// secrets are the ones it was made with.
 	secrets [sha256.Size]byte
 	read    time.Time
@@ -61,14 +62,19 @@ type Request struct {
 
 // Query opens the source, or takes one that is open, and asks it.
 func (o *Opener) Query(ctx context.Context, r Request, q analysis.Query) (analysis.Sample, error) {
-	source, err := o.source(ctx, r)
+	from, err := o.opened(ctx, r)
 	if err != nil {
 		return analysis.Sample{}, err
 	}
-	return source.Query(ctx, q)
+	sample, err := from.source.Query(ctx, q)
+	hidden := from.box.secrets()
+	if err != nil {
+		return analysis.Sample{}, &hiddenError{hidden.In(err.Error()), err}
+	}
+	return clean(sample, hidden), nil
 }
 
-func (o *Opener) source(ctx context.Context, r Request) (analysis.Source, error) {
+func (o *Opener) opened(ctx context.Context, r Request) (*opened, error) {
 	key, err := keyOf(r)
 	if err != nil {
 		return nil, err
@@ -78,26 +84,27 @@ func (o *Opener) source(ctx context.Context, r Request) (analysis.Source, error)
 	current := known != nil && o.now().Sub(known.read) < fresh
 	o.mu.Unlock()
 	if current {
-		return known.source, nil
+		return known, nil
 	}
-	v := &vault{kube: o.kube, namespace: r.Namespace}
+	v := &vault{kube: o.kube, namespace: r.Namespace, box: &lockbox{}}
 	made, err := o.make(ctx, v, r)
 	if err != nil {
-		return nil, &hiddenError{v.hide().In(err.Error()), err}
+		return nil, &hiddenError{v.box.secrets().In(err.Error()), err}
 	}
+	made.box = v.box
 	made.secrets, made.read = sha256.Sum256([]byte(strings.Join(v.values, "\x00"))), o.now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if known = o.open[key]; known != nil && known.secrets == made.secrets {
 		known.read = made.read // Its connections and its token are worth keeping.
-		return known.source, nil
+		return known, nil
 	}
 	if known != nil {
 		known.close()
 	}
 	o.evict()
 	o.open[key] = made
-	return made.source, nil
+	return made, nil
 }
 
 // evict makes room for one more.
@@ -134,9 +141,8 @@ type vault struct {
 	namespace string
 	read      map[string]map[string][]byte
 	values    []string
+	box       *lockbox
 }
-
-func (v *vault) hide() outbound.Secrets { return outbound.Hide(v.values...) }
 
 // value gives one key of a Secret, without the line break that editors and echo leave at its end.
 func (v *vault) value(ctx context.Context, field string, ref v1alpha1.SecretKey) (string, error) {
@@ -161,6 +167,7 @@ func (v *vault) value(ctx context.Context, field string, ref v1alpha1.SecretKey)
 		return "", fmt.Errorf("%s: key %q of Secret %s/%s is empty", field, ref.Key, v.namespace, ref.Name)
 	}
 	v.values = append(v.values, text)
+	v.box.add(text)
 	return text, nil
 }
 

@@ -135,6 +135,22 @@ func TestNoProviderShowsASecretWhenTheServerQuotesIt(t *testing.T) {
 	}
 }
 
+func TestAServerThatAnswersWithWhatItWasSentGivesNoSecretAway(t *testing.T) {
+	address, _ := echo(t, http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[`+
+		`{"metric":{"seen":"from-the-token-server"},"value":[1,"1"]},{"metric":{"seen":"Bearer tok-Qx81"},"value":[1,"1"]}]}}`)
+	how := ways(address)
+	for secret, a := range map[string]v1alpha1.Authorization{"tok-Qx81": how["Bearer tok-Qx81"], "from-the-token-server": how["Bearer from-the-token-server"]} {
+		o, _ := opener(t, nil)
+		c := v1alpha1.Connection{Authorization: &a}
+		for _, p := range []v1alpha1.MetricProvider{{Prometheus: &v1alpha1.PrometheusProvider{Address: address, Query: "up", Connection: c}}, {Web: &v1alpha1.WebProvider{URL: address, Connection: c}}} {
+			got, err := o.Query(t.Context(), Request{Namespace: "shop", Provider: p}, analysis.Query{})
+			require.NoError(t, err)
+			require.NotContains(t, fmt.Sprint(got), secret)
+			require.Contains(t, fmt.Sprint(got), "***")
+		}
+	}
+}
+
 func TestATokenServerThatRefusesShowsNoSecret(t *testing.T) {
 	address, _ := echo(t, http.StatusOK, one)
 	o, _ := opener(t, map[string]string{"id": "another"})
