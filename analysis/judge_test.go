@@ -11,7 +11,10 @@ import (
 )
 
 func TestJudgeKeepsTheFourVerdictsApart(t *testing.T) {
-	of := func(value float64) analysis.Sample { return analysis.Sample{Value: value, Present: true} }
+	of := analysis.Number
+	series := func(pod string) analysis.Series {
+		return analysis.Series{Labels: map[string]string{"pod": pod, "code": "200"}, Value: 1}
+	}
 	for _, c := range []struct {
 		name     string
 		min, max string
@@ -35,6 +38,8 @@ func TestJudgeKeepsTheFourVerdictsApart(t *testing.T) {
 		{"infinitely small without a lower bound", "", "1", of(math.Inf(-1)), nil, analysis.Fail, math.Inf(-1), "was -Inf, wanted <= 1"},
 		{"not a number", "0.99", "", of(math.NaN()), nil, analysis.NoData, 0, "the query gave NaN, not a number"},
 		{"absent", "0", "", analysis.Sample{}, nil, analysis.NoData, 0, "the query gave no value"},
+		{"several series", "0", "", analysis.Sample{Series: []analysis.Series{series("a"), series("b"), series("c")}}, nil, analysis.Error, 0,
+			`the query gave 3 series, {code="200", pod="a"} and {code="200", pod="b"} among them; make it one number with sum(...), max(...) or avg(...)`},
 		{"a value beside an error", "0", "", of(1), errors.New("out of order"), analysis.Error, 0, "out of order"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -112,10 +112,10 @@ func FuzzThresholdNeverPassesWhatIsNoNumber(f *testing.F) {
 				continue
 			}
 			require.False(t, math.IsNaN(*bound) || math.IsInf(*bound, 0))
-			verdict, _, _ := analysis.Judge(threshold, analysis.Sample{Value: *bound, Present: true}, nil)
+			verdict, _, _ := analysis.Judge(threshold, analysis.Number(*bound), nil)
 			require.Equal(t, analysis.Pass, verdict, "bounds are included")
 		}
-		verdict, _, message := analysis.Judge(threshold, analysis.Sample{Value: value, Present: true}, nil)
+		verdict, _, message := analysis.Judge(threshold, analysis.Number(value), nil)
 		if math.IsNaN(value) || math.IsInf(value, 0) {
 			require.NotEqual(t, analysis.Pass, verdict)
 		}

@@ -20,7 +20,6 @@ import (
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/rollout-dev/rollout/providers/istio"
-	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/api/client"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/rollout/controller"
@@ -37,6 +36,8 @@ type clients struct {
 	gateways   gateway.Interface
 	mesh       istioclient.Interface
 	sources    *controller.Sources
+	// host is the API server's address.
+	host string
 }
 
 // run works until ctx ends or the lease is lost.
@@ -58,7 +59,7 @@ func run(ctx context.Context, s settings) error {
 
 	routes := newRoutes(to.gateways, to.mesh, s.namespace)
 	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.sources, to.gateways.Discovery(), routes.kinds(), s.namespace)
-	measurer, queries, err := analysis(s)
+	measurer, queries, allow, err := measuring(s, to.kubernetes)
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,8 @@ func run(ctx context.Context, s settings) error {
 		defer stop()
 		// Nobody waits for the caches to end: against an API server that doesn't answer that takes up to a minute.
 		go caches.Run(ctx)
+		refused := refuseAPIServer(ctx, to, allow, nil, log) // before anything is asked
+		beside.Go(func() { keepRefusing(ctx, to, allow, refused, log) })
 		if err := caches.WaitSynced(ctx); err != nil {
 			return err
 		}
@@ -96,7 +99,7 @@ func connect(s settings) (clients, error) {
 		return clients{}, fmt.Errorf("find the cluster (--kubeconfig, or a pod's service account): %w", err)
 	}
 	config.QPS, config.Burst, config.UserAgent = s.apiQPS, s.apiBurst, "rollout-controller"
-	var to clients
+	to := clients{host: config.Host}
 	if to.rollouts, err = client.New(config); err != nil {
 		return to, err
 	}
@@ -116,32 +119,6 @@ func connect(s settings) (clients, error) {
 		return to, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
 	return to, nil
-}
-
-// analysis makes what asks Prometheus; without an address there is nothing to ask.
-func analysis(s settings) (*controller.Measurer, controller.Queries, error) {
-	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
-	if s.prometheusAddress == "" {
-		return controller.NewMeasurer(o), controller.Queries{}, nil
-	}
-	src, err := source.New(s.prometheusAddress, nil)
-	if err != nil {
-		return nil, controller.Queries{}, fmt.Errorf("--prometheus-address: %w", err)
-	}
-	o.Source = src
-	return controller.NewMeasurer(o), controller.Queries{Builtin: traefik}, nil
-}
-
-// traefik makes the query of a built-in metric from what Traefik measures.
-func traefik(m controller.Built) (string, error) {
-	b := source.Backend{Namespace: m.Namespace, Service: m.Service, Window: m.Window}
-	switch m.Name {
-	case "success-rate":
-		return source.TraefikSuccessRate(b), nil
-	case "latency":
-		return source.TraefikLatency(b, m.Quantile), nil
-	}
-	return "", fmt.Errorf("there is no built-in metric %q; the built-in ones are success-rate and latency", m.Name)
 }
 
 // recorder makes Kubernetes events.

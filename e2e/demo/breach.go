@@ -97,7 +97,7 @@ func (h history) fails(ctx context.Context, metric v1alpha1.Metric, at time.Time
 	}
 	sample := analysis.Sample{}
 	if vector, ok := value.(model.Vector); ok && len(vector) == 1 {
-		sample = analysis.Sample{Value: float64(vector[0].Value), Present: true}
+		sample = analysis.Number(float64(vector[0].Value))
 	}
 	verdict, _, _ := analysis.Judge(threshold, sample, nil)
 	return verdict == analysis.Fail, nil

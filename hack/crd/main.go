@@ -44,6 +44,9 @@ func run(in, out string) error {
 	template.Description = description
 	spec.Properties["template"] = template
 	boundSelector(&spec)
+	strategy := spec.Properties["strategy"]
+	openProviders(&strategy)
+	spec.Properties["strategy"] = strategy
 	rootSchema(rollouts).Properties["spec"] = spec
 	return write(filepath.Join(out, rolloutFile), rollouts)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,12 +20,11 @@ import (
 	"github.com/rollout-dev/rollout/providers/prometheus"
 )
 
+var up = analysis.Query{Text: "up"}
+
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		var answer atomic.Pointer[sourcetest.Answer]
-		answer.Store(&sourcetest.Answer{})
-		stop := make(chan struct{})
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		address, answer := sourcetest.Server(t, func(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
 			if user, password, _ := r.BasicAuth(); user != "rollout" || password != "geh€im & co" {
 				http.Error(w, "log in", http.StatusUnauthorized)
 				return
@@ -33,11 +33,9 @@ func TestSourceKeepsTheContract(t *testing.T) {
 				http.NotFound(w, r)
 				return
 			}
-			serve(w, r, *answer.Load(), stop)
-		}))
-		t.Cleanup(server.Close)
-		t.Cleanup(func() { close(stop) }) // before the server, which waits for its requests
-		u, err := url.Parse(server.URL)
+			serve(w, a)
+		})
+		u, err := url.Parse(address)
 		require.NoError(t, err)
 		u.User = url.UserPassword("rollout", "geh€im & co")
 		u.Path = "/prefix/"
@@ -45,31 +43,17 @@ func TestSourceKeepsTheContract(t *testing.T) {
 		require.NoError(t, err)
 		return sourcetest.Harness{
 			Source: source,
-			Query:  `sum(rate(http_requests_total{code=~"5.."}[1m]))`,
-			Answer: func(a sourcetest.Answer) { answer.Store(&a) },
-			Server: server.URL + "/prefix",
+			Query:  analysis.Query{Text: `sum(rate(http_requests_total{code=~"5.."}[1m]))`},
+			Answer: answer,
+			Server: address + "/prefix",
 			Secret: "geh€im & co",
 		}
 	})
 }
 
 // serve speaks Prometheus's HTTP API.
-func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer, stop <-chan struct{}) {
-	switch {
-	case a.Hang:
-		select {
-		case <-r.Context().Done():
-		case <-stop:
-		}
-		return
-	case a.Body != "" || a.Status != 0:
-		if a.Status != 0 {
-			w.WriteHeader(a.Status)
-		}
-		if a.Body == "" {
-			a.Body = `{"status":"error","errorType":"bad_data","error":"1:5: parse error"}`
-		}
-		fmt.Fprint(w, a.Body)
+func serve(w http.ResponseWriter, a sourcetest.Answer) {
+	if sourcetest.Fail(w, a, `{"status":"error","errorType":"bad_data","error":"1:5: parse error"}`) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -108,32 +92,31 @@ func answering(t *testing.T, body string) (*prometheus.Source, func() url.Values
 
 func TestSourceExplainsResultsThatAreNoNumber(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"resultType":"vector","result":[{"metric":{"pod":"a"},"value":[1,"1"]},{"metric":{"pod":"b"},"value":[1,"1"]}]}`:     `several series; make it one number with sum(...), max(...) or avg(...); two of them are {pod="a"} and {pod="b"}`,
 		`{"resultType":"matrix","result":[{"metric":{"pod":"a"},"values":[[1,"1"]]}]}`:                                         "a range of samples",
 		`{"resultType":"string","result":[1,"hello"]}`:                                                                         "not one of Prometheus's API",
 		`{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[[0,"0","1","1"]]}]}]}`: "histogram_quantile",
 	} {
 		source, _ := answering(t, `{"status":"success","data":`+body+`}`)
-		_, err := source.Query(t.Context(), "up")
+		_, err := source.Query(t.Context(), up)
 		require.ErrorContains(t, err, want)
 	}
 }
 
 func TestSourceDoesNotLetAServerSendMillionsOfSeries(t *testing.T) {
 	source, form := answering(t, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
-	_, err := source.Query(t.Context(), "up")
+	_, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, "2", form().Get("limit"))
+	require.Equal(t, "1001", form().Get("limit"))
 
 	source, _ = answering(t, `{"status":"success","data":{"resultType":"vector","result":[`+strings.Repeat(`{"metric":{},"value":[1,"1"]},`, 100_000)+`{"metric":{},"value":[1,"1"]}]}}`)
-	_, err = source.Query(t.Context(), "up")
+	_, err = source.Query(t.Context(), up)
 	require.Error(t, err)
 	require.Less(t, len(err.Error()), 1000)
 }
 
 func TestSourceQuotesLongQueriesShortly(t *testing.T) {
 	source, _ := answering(t, "{}")
-	_, err := source.Query(t.Context(), strings.Repeat("up +\n", 1000)+"up")
+	_, err := source.Query(t.Context(), analysis.Query{Text: strings.Repeat("up +\n", 1000) + "up"})
 	require.ErrorContains(t, err, "up + up + ")
 	require.Less(t, len(err.Error()), 1000)
 }
@@ -143,7 +126,7 @@ func TestSourceKeepsItsCredentialsFromOtherServers(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, sent := r.BasicAuth()
 		leaked.Store(sent)
-		serve(w, r, sourcetest.Answer{Series: []float64{1}}, nil)
+		serve(w, sourcetest.Answer{Series: []float64{1}})
 	}))
 	defer other.Close()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -152,9 +135,9 @@ func TestSourceKeepsItsCredentialsFromOtherServers(t *testing.T) {
 	defer server.Close()
 	source, err := prometheus.New(strings.Replace(server.URL, "://", "://rollout:secret@", 1), nil)
 	require.NoError(t, err)
-	got, err := source.Query(t.Context(), "up")
+	got, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: 1, Present: true}, got)
+	require.Equal(t, 1.0, got.Series[0].Value)
 	require.False(t, leaked.Load())
 }
 
@@ -163,7 +146,7 @@ func TestSourceNamesAServerThatIsNotThere(t *testing.T) {
 	server.Close()
 	source, err := prometheus.New(server.URL, nil)
 	require.NoError(t, err)
-	_, err = source.Query(t.Context(), "up")
+	_, err = source.Query(t.Context(), up)
 	require.ErrorContains(t, err, "ask Prometheus at "+server.URL+" for up: ")
 	require.ErrorContains(t, err, "connection refused")
 	require.Equal(t, 1, strings.Count(err.Error(), server.URL))
@@ -189,7 +172,42 @@ func TestNewRefusesAddressesItCannotAsk(t *testing.T) {
 
 func TestSourceTellsInfinityFromNoData(t *testing.T) {
 	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"-Inf"]}]}}`)
-	got, err := source.Query(t.Context(), "up")
+	got, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
-	require.Equal(t, analysis.Sample{Value: math.Inf(-1), Present: true}, got)
+	require.Equal(t, analysis.Number(math.Inf(-1)), got)
+}
+
+func TestSourceRefusesMoreSeriesThanAnybodyCompares(t *testing.T) {
+	many := strings.Repeat(`{"metric":{"pod":"a"},"value":[1,"1"]},`, 1000)
+	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[`+many+`{"metric":{},"value":[1,"1"]}]}}`)
+	_, err := source.Query(t.Context(), up)
+	require.ErrorContains(t, err, "more than 1000 series; aggregate them with sum(...)")
+}
+
+func TestSourceKeepsTheLabelsOfSeries(t *testing.T) {
+	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":"a","code":"200"},"value":[1,"2"]},{"metric":{"pod":"b"},"value":[1,"NaN"]}]}}`)
+	got, err := source.Query(t.Context(), up)
+	require.NoError(t, err)
+	require.Equal(t, analysis.Series{Labels: map[string]string{"pod": "a", "code": "200"}, Value: 2}, got.Series[0])
+	require.True(t, math.IsNaN(got.Series[1].Value))
+}
+
+func TestSourceEvaluatesAtTheTimeThatIsAskedFor(t *testing.T) {
+	source, form := answering(t, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	_, err := source.Query(t.Context(), analysis.Query{Text: "up", At: time.Unix(1767225600, 0)})
+	require.NoError(t, err)
+	require.Equal(t, "1767225600", form().Get("time"))
+}
+
+func TestSourceHidesTheSecretsOfItsTransport(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"no tenant knows s3cr3t"}`)
+	}))
+	defer server.Close()
+	source, err := prometheus.New(server.URL, nil, "s3cr3t")
+	require.NoError(t, err)
+	_, err = source.Query(t.Context(), up)
+	require.ErrorContains(t, err, "***")
+	require.NotContains(t, err.Error(), "s3cr3t")
 }

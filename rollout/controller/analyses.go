@@ -11,6 +11,7 @@ import (
 
 // resolveAnalysis reads the metrics of the strategy: those in the background, and those before and after the switch.
 func (r *resolved) resolveAnalysis(queries Queries, w *world) {
+	queries.owner = ownerOf(w.object)
 	s, variables := w.object.Spec.Strategy, w.queryVariables(r.spec)
 	switch r.spec.Wiring.Mode {
 	case rollout.ByRoutes, rollout.ByPods:
@@ -30,13 +31,13 @@ func (r *resolved) metrics(field string, wanted *v1alpha1.Analysis, queries Quer
 	if wanted == nil {
 		return nil
 	}
-	if queries.Missing() {
+	if queries.Missing() && slices.ContainsFunc(wanted.Metrics, func(m v1alpha1.Metric) bool { return m.Provider == nil }) {
 		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoMetricSource, Reference: true,
 			Message: field + " needs Prometheus, and the engine was started without its address; start the controller with --prometheus-address"})
 	}
 	var metrics []analysis.Metric
 	for i, metric := range wanted.Metrics {
-		if why := notBuiltIn(metric, r.spec.Wiring); why != "" {
+		if why := notBuiltIn(metric, r.spec.Wiring, queries); why != "" {
 			r.problem(reasonInvalidMetric, "%s.metrics[%d] (%s): %s", field, i, metric.Name, why)
 			continue
 		}
@@ -51,17 +52,20 @@ func (r *resolved) metrics(field string, wanted *v1alpha1.Analysis, queries Quer
 }
 
 // notBuiltIn says why a metric needs a query of its own, empty if it doesn't.
-func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring) string {
+func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring, queries Queries) string {
 	switch {
-	case metric.Query != "":
+	case metric.Query != "" || metric.Provider != nil:
+		return ""
+	case queries.PodsTellApart:
 		return ""
 	case wiring.Mode == rollout.ByPods:
-		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own"
+		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own, " +
+			"or start the controller with --builtin-metrics=pods"
 	case wiring.Mode == rollout.BySelector:
 		return "the built-in metric asks a gateway about a split, and blueGreen has none; give the metric a query of its own"
 	case !usesKind(wiring, httpRouteKind) && !usesKind(wiring, grpcRouteKind):
 		return "the built-in metric asks the gateway of an HTTPRoute or GRPCRoute, and trafficRouting names none; give the metric a query of its own, over istio_requests_total for example"
-	case metric.Name == successRate && !usesKind(wiring, httpRouteKind):
+	case metric.Name != latency && !usesKind(wiring, httpRouteKind):
 		// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
 		return "the gateway can't tell failed gRPC calls from successful ones; give the metric a query over the application's own metrics"
 	}

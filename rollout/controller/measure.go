@@ -2,6 +2,9 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,6 +12,9 @@ import (
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
+
+// pendingPause is how long to wait before a source is asked again that hasn't found out yet.
+const pendingPause = 2 * time.Second
 
 // MeasurerOptions are what a Measurer needs.
 type MeasurerOptions struct {
@@ -69,7 +75,7 @@ func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.jobs[key]
-	if want == nil || m.ctx == nil || m.Source == nil {
+	if want == nil || m.ctx == nil || m.Source == nil && !slices.ContainsFunc(want.Metrics, func(metric analysis.Metric) bool { return metric.Source != nil }) {
 		if old != nil {
 			m.stop(key)
 		}
@@ -127,10 +133,7 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 		if j.timers[metric.Name] != nil {
 			continue
 		}
-		last := j.measure.Last[metric.Name]
-		if asked := j.asked[metric.Name]; asked.After(last) {
-			last = asked
-		}
+		last := j.last(metric.Name)
 		wait := time.Duration(0)
 		if !last.IsZero() {
 			wait = time.Until(last.Add(metric.Interval))
@@ -142,6 +145,36 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 			timer.Stop()
 			delete(j.timers, name)
 		}
+	}
+}
+
+// last is when a metric was last measured, as far as this process or the status knows. A measurement is known by the one
+// before it, which a process that was killed meanwhile finds in the status.
+func (j *job) last(metric string) time.Time {
+	last := j.measure.Last[metric]
+	if asked := j.asked[metric]; asked.After(last) {
+		last = asked
+	}
+	return last
+}
+
+// ask asks the metric's own source, or the engine's.
+func (m *Measurer) ask(ctx context.Context, metric analysis.Metric, q analysis.Query) (analysis.Sample, error) {
+	switch {
+	case metric.Source != nil:
+		return metric.Source.Query(ctx, q)
+	case m.Source != nil:
+		return m.Source.Query(ctx, q)
+	}
+	return analysis.Sample{}, errors.New("the engine was started without --prometheus-address")
+}
+
+// later asks again for what a source is still finding out.
+func (m *Measurer) later(key engine.Key, j *job, metric analysis.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs[key] == j && j.ctx.Err() == nil && j.timers[metric.Name] != nil {
+		j.timers[metric.Name] = time.AfterFunc(pendingPause, func() { m.measure(key, j, metric) })
 	}
 }
 
@@ -158,8 +191,14 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
+	query := queryAt(metric, at.Sub(since))
+	query.ID = fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
-	sample, err := m.Source.Query(ctx, queryAt(metric, at.Sub(since)))
+	sample, err := m.ask(ctx, metric, query)
+	if errors.Is(err, analysis.ErrPending) {
+		m.later(key, j, metric)
+		return
+	}
 	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
 	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
 	if verdict == analysis.Pass || verdict == analysis.Fail {

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,9 +17,9 @@ import (
 )
 
 // answering is a source whose answers a test decides.
-type answering func(ctx context.Context, query string) (analysis.Sample, error)
+type answering func(ctx context.Context, query analysis.Query) (analysis.Sample, error)
 
-func (a answering) Query(ctx context.Context, query string) (analysis.Sample, error) {
+func (a answering) Query(ctx context.Context, query analysis.Query) (analysis.Sample, error) {
 	return a(ctx, query)
 }
 
@@ -52,8 +53,8 @@ func advance(d time.Duration) {
 
 func TestAMetricIsMeasuredAtOnceAndThenOnceAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) {
-			return analysis.Sample{Value: 1, Present: true}, nil
+		m, woken := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) {
+			return analysis.Number(1), nil
 		}))
 		want := &rollout.Measure{Run: 7, Metrics: []analysis.Metric{metric(t, "a"), metric(t, "b")}, Since: time.Now()}
 		m.Want(checkout, want)
@@ -75,7 +76,7 @@ func TestAMetricIsMeasuredAtOnceAndThenOnceAnInterval(t *testing.T) {
 
 func TestAfterARestartAMetricIsDueAnIntervalAfterItsLastMeasurement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, woken := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m, woken := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Sample{}, nil }))
 		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}, Last: map[string]time.Time{"a": time.Now().Add(-4 * time.Second)}})
 		advance(5900 * time.Millisecond)
 		require.Zero(t, woken.Load())
@@ -87,7 +88,7 @@ func TestAfterARestartAMetricIsDueAnIntervalAfterItsLastMeasurement(t *testing.T
 func TestASlowSourceHoldsNobodyLongerThanTheTimeoutAndNeverMoreQueriesThanAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int32
-		m, _ := measuring(t, 2, answering(func(ctx context.Context, _ string) (analysis.Sample, error) {
+		m, _ := measuring(t, 2, answering(func(ctx context.Context, _ analysis.Query) (analysis.Sample, error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			<-ctx.Done()
@@ -104,7 +105,7 @@ func TestASlowSourceHoldsNobodyLongerThanTheTimeoutAndNeverMoreQueriesThanAllowe
 
 func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, _ := measuring(t, 4, answering(func(context.Context, string) (analysis.Sample, error) { return analysis.Sample{}, nil }))
+		m, _ := measuring(t, 4, answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Sample{}, nil }))
 		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{metric(t, "a")}})
 		synctest.Wait()
 		require.Len(t, m.Results(checkout), 1)
@@ -118,7 +119,56 @@ func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 
 func TestAQueryLooksBackNoFurtherThanTheRunHasHadTraffic(t *testing.T) {
 	m := metric(t, "a")
-	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second))
-	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour))
-	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0), "Prometheus knows no empty window")
+	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second).Text)
+	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour).Text)
+	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0).Text, "Prometheus knows no empty window")
+}
+
+func TestAMeasurementThatIsStillBeingMadeIsAskedForAgainUnderTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ids []string
+		m, woken := measuring(t, 4, nil)
+		own := metric(t, "smoke-test")
+		own.Source = answering(func(_ context.Context, q analysis.Query) (analysis.Sample, error) {
+			ids = append(ids, q.ID)
+			if len(ids) < 3 {
+				return analysis.Sample{}, fmt.Errorf("the Job runs: %w", analysis.ErrPending)
+			}
+			return analysis.Number(1), nil
+		})
+		last := time.Now().Add(-time.Minute)
+		want := &rollout.Measure{Run: 1, Metrics: []analysis.Metric{own}, Last: map[string]time.Time{"smoke-test": last}}
+		m.Want(checkout, want)
+		advance(3 * time.Second)
+		require.Zero(t, woken.Load())
+		require.Empty(t, m.Results(checkout), "nothing is known yet")
+		advance(2 * time.Second)
+		require.EqualValues(t, 1, woken.Load())
+		require.Len(t, m.Results(checkout), 1)
+		require.Len(t, ids, 3)
+		require.Equal(t, ids[0], ids[2])
+		require.Contains(t, ids[0], "shop/checkout run 1 step 0 smoke-test")
+
+		restarted, _ := measuring(t, 4, nil)
+		restarted.Want(checkout, want)
+		synctest.Wait()
+		require.Equal(t, ids[0], ids[3], "another process asks for the measurement that no status has taken up")
+		advance(11 * time.Second)
+		require.NotEqual(t, ids[0], ids[len(ids)-1], "the next measurement is another one")
+	})
+}
+
+func TestAMetricWithoutAnybodyToAskIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := measuring(t, 4, nil)
+		own := metric(t, "a")
+		own.Source = answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Number(1), nil })
+		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{own, metric(t, "b")}})
+		synctest.Wait()
+		verdicts := map[string]analysis.Verdict{}
+		for _, r := range m.Results(checkout) {
+			verdicts[r.Metric] = r.Verdict
+		}
+		require.Equal(t, map[string]analysis.Verdict{"a": analysis.Pass, "b": analysis.Error}, verdicts)
+	})
 }

@@ -76,7 +76,7 @@ func (c *Cluster) sample(revision rollout.Revision, metric analysis.Metric) anal
 		good = *metric.Threshold.Max
 	}
 	if value, there := q.Values[metric.Name]; there {
-		return analysis.Sample{Value: value, Present: true}
+		return analysis.Number(value)
 	}
 	if q.Flaky && c.asked%3 == 0 {
 		if metric.Threshold.Max != nil {
@@ -85,7 +85,7 @@ func (c *Cluster) sample(revision rollout.Revision, metric analysis.Metric) anal
 			good--
 		}
 	}
-	return analysis.Sample{Value: good, Present: true}
+	return analysis.Number(good)
 }
 
 // canaryHasEverything says whether no gateway sends anything to stable any more.
