@@ -50,7 +50,7 @@ func (d byRoutes) adoptStable() {
 	switch {
 	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.there(100) && d.o.Canary.Ready(stable) >= min(1, d.o.Spec.Replicas):
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
-	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
+	case d.o.Canary.Revision != stable && enough && (!d.next.Ledger.clear() || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.
 		d.point(CanaryRole, stable, "stable has to take the traffic while the stable Service is handed over")
 	}
