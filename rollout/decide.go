@@ -80,7 +80,7 @@ func (d *decision) begin(revision Revision, phase Phase) {
 	d.next.Runs++
 	d.next.Release = &Release{Run: d.next.Runs, Revision: revision, Started: d.o.Now}
 	for _, m := range d.o.Spec.Metrics {
-		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Threshold.Text})
+		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Wanted(), DryRun: m.DryRun})
 	}
 	d.enter(phase)
 }

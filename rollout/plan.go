@@ -112,8 +112,8 @@ type Measure struct {
 	Metrics []analysis.Metric
 	// Since is how far a measurement may look back at most.
 	Since time.Time
-	// Last is when each metric was last measured.
-	Last map[string]time.Time
+	// Last is when each metric was last measured, From when one is to be measured at the earliest.
+	Last, From map[string]time.Time
 }
 
 // Event is something that happened, told once.
