@@ -30,6 +30,9 @@ type Harness struct {
 	Server string
 	// Secret is the credential that the source sends, and that no error may show.
 	Secret string
+	// Unspeakable says which answers the server's language has no words for, such as NaN in JSON; nil for none. They aren't
+	// asked for.
+	Unspeakable func(Answer) bool
 }
 
 // Answer is what the server says to a query. The zero Answer is an empty result.
@@ -46,10 +49,12 @@ type Answer struct {
 	Body string
 	// Hang: the server doesn't answer as long as it is asked.
 	Hang bool
+	// Flood: the server begins to answer and never ends.
+	Flood bool
 }
 
 // deadline is more than any source needs to answer a double, and little enough to wait for.
-const deadline = 10 * time.Second
+const deadline = time.Minute
 
 // Run checks a source. The factory makes a fresh one for each test and cleans up after it with t.Cleanup.
 func Run(t *testing.T, factory func(t *testing.T) Harness) {
@@ -59,6 +64,7 @@ func Run(t *testing.T, factory func(t *testing.T) Harness) {
 		"WarningsAreNoErrors":                   warningsAreNoErrors,
 		"FailuresNameTheServerAndTheQuery":      failuresNameTheServerAndTheQuery,
 		"ErrorsShowNoCredentials":               errorsShowNoCredentials,
+		"AnEndlessAnswerIsAnError":              anEndlessAnswerIsAnError,
 		"AQueryEndsWithItsContext":              aQueryEndsWithItsContext,
 		"ACancelledContextAsksNothing":          aCancelledContextAsksNothing,
 		"QueriesMayRunAtTheSameTime":            queriesMayRunAtTheSameTime,
@@ -67,6 +73,8 @@ func Run(t *testing.T, factory func(t *testing.T) Harness) {
 		t.Run(name, func(t *testing.T) { check(t, factory(t)) })
 	}
 }
+
+func (h Harness) unspeakable(a Answer) bool { return h.Unspeakable != nil && h.Unspeakable(a) }
 
 func (h Harness) ask(t *testing.T) (analysis.Sample, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
@@ -90,6 +98,9 @@ func answersAreSamples(t *testing.T, h Harness) {
 		{"not a number", Answer{Series: []float64{math.NaN()}}, analysis.Number(math.NaN())},
 		{"a scalar that is not a number", Answer{Series: []float64{math.NaN()}, Scalar: true}, analysis.Number(math.NaN())},
 	} {
+		if h.unspeakable(c.answer) {
+			continue
+		}
 		h.Answer(c.answer)
 		got, err := h.ask(t)
 		require.NoError(t, err, c.name)
@@ -107,10 +118,17 @@ func values(s analysis.Sample) []string {
 }
 
 func severalSeriesAreKeptApart(t *testing.T, h Harness) {
-	h.Answer(Answer{Series: []float64{1, math.NaN(), 1}})
+	answer, want := Answer{Series: []float64{1, math.NaN(), 1}}, []string{"1", "NaN", "1"}
+	if h.unspeakable(answer) {
+		answer, want = Answer{Series: []float64{1, 0, 1}}, []string{"1", "0", "1"}
+	}
+	if h.unspeakable(answer) {
+		return
+	}
+	h.Answer(answer)
 	got, err := h.ask(t)
 	require.NoError(t, err)
-	require.Equal(t, []string{"1", "NaN", "1"}, values(got))
+	require.Equal(t, want, values(got))
 	labels := map[string]bool{}
 	for _, series := range got.Series {
 		labels[fmt.Sprint(series.Labels)] = true
@@ -167,6 +185,16 @@ func errorsShowNoCredentials(t *testing.T, h Harness) {
 	}
 }
 
+func anEndlessAnswerIsAnError(t *testing.T, h Harness) {
+	h.Answer(Answer{Flood: true})
+	sample, err := h.ask(t)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "the source must stop reading by itself")
+	require.Zero(t, sample)
+	require.Less(t, len(err.Error()), 2000)
+	h.requireNamed(t, err)
+}
+
 func aQueryEndsWithItsContext(t *testing.T, h Harness) {
 	h.Answer(Answer{Hang: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -195,13 +223,13 @@ func aCancelledContextAsksNothing(t *testing.T, h Harness) {
 }
 
 func queriesMayRunAtTheSameTime(t *testing.T, h Harness) {
-	h.Answer(Answer{Series: []float64{7}})
+	h.Answer(Answer{Series: []float64{1}})
 	var group sync.WaitGroup
 	errs := make(chan error, 64)
 	for range cap(errs) {
 		group.Go(func() {
 			sample, err := h.ask(t)
-			if err == nil && !slices.Equal(values(sample), []string{"7"}) {
+			if err == nil && !slices.Equal(values(sample), []string{"1"}) {
 				err = errors.New("another value than the server's")
 			}
 			errs <- err

@@ -7,41 +7,36 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/prometheus/client_golang/api"
 	apiv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
 	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/analysis/outbound"
 )
 
 const (
 	// mostSeries is more than anybody compares. A query that forgot to aggregate can have millions.
 	mostSeries = 1000
-	// mostBytes bounds an answer of a server that doesn't know the limit above (Prometheus before 3.0), or that isn't one.
-	mostBytes = 1 << 20
-	// mostText bounds what an error quotes of a query or of an answer, in characters.
-	mostText = 300
+	// mostBatches keeps a query of counts within what the server gives for one range.
+	mostBatches = 100
 )
 
 // Source implements analysis.Source. It may be used by any number of goroutines.
 type Source struct {
-	api apiv1.API
-	// server is the address without credentials.
-	server string
-	// secrets must not appear in an error.
-	secrets []string
+	api    apiv1.API
+	server outbound.Server
 }
 
 var _ analysis.Source = (*Source)(nil)
 
 // New makes a source of the server at an address like http://prometheus.monitoring:9090, with a path if there is a prefix and
-// user:password@ for basic authentication. It connects to nothing. A nil transport stands for http.DefaultTransport.
-func New(address string, transport http.RoundTripper) (*Source, error) {
+// user:password@ for basic authentication. It connects to nothing. A nil transport stands for http.DefaultTransport; the
+// secrets are what it sends on its own account, and no error shows them.
+func New(address string, transport http.RoundTripper, secrets ...string) (*Source, error) {
 	u, err := parseAddress(address)
 	if err != nil {
 		return nil, err
@@ -49,16 +44,22 @@ func New(address string, transport http.RoundTripper) (*Source, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	user := u.User
-	u.User = nil
-	client, err := api.NewClient(api.Config{
-		Address:      u.String(),
-		RoundTripper: &guard{next: transport, user: user, scheme: u.Scheme, host: u.Host},
-	})
+	transport = outbound.Bounded(transport)
+	hidden := outbound.Hide(secrets...)
+	if user := u.User; user != nil {
+		u.User = nil
+		password, _ := user.Password()
+		hidden = hidden.And(password, base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password)))
+		transport = outbound.Authorized(transport, u, func(request *http.Request) error {
+			request.SetBasicAuth(user.Username(), password)
+			return nil
+		})
+	}
+	client, err := api.NewClient(api.Config{Address: u.String(), Client: outbound.Client(transport)})
 	if err != nil {
 		return nil, fmt.Errorf("use Prometheus at %s: %w", u, err)
 	}
-	return &Source{api: apiv1.NewAPI(client), server: u.String(), secrets: secretsOf(user)}, nil
+	return &Source{api: apiv1.NewAPI(client), server: outbound.Server{Kind: "Prometheus", Address: u.String(), Secrets: hidden}}, nil
 }
 
 func parseAddress(address string) (*url.URL, error) {
@@ -77,49 +78,21 @@ func parseAddress(address string) (*url.URL, error) {
 	return u, nil
 }
 
-func secretsOf(user *url.Userinfo) []string {
-	if user == nil {
-		return nil
-	}
-	password, _ := user.Password()
-	header := base64.StdEncoding.EncodeToString([]byte(user.Username() + ":" + password))
-	var secrets []string
-	for _, text := range []string{password, url.QueryEscape(password), url.PathEscape(password), header} {
-		if text != "" {
-			secrets = append(secrets, text)
-		}
-	}
-	return secrets
-}
-
-// Query evaluates a PromQL expression at the server's present time. Warnings of the server, for example that a part of a
-// federation was slow, are not errors.
+// Query evaluates a PromQL expression at the server's present time, or the expressions of counts. Warnings of the server, for
+// example that a part of a federation was slow, are not errors.
 func (s *Source) Query(ctx context.Context, q analysis.Query) (analysis.Sample, error) {
+	if q.Counts.Wanted() {
+		return s.counts(ctx, q)
+	}
 	value, _, err := s.api.Query(ctx, q.Text, q.At, apiv1.WithLimit(mostSeries+1))
 	if err != nil {
-		return analysis.Sample{}, s.failed(q.Text, err, reason(err))
+		return analysis.Sample{}, s.server.Failed(q.Text, err, reason(err))
 	}
 	sample, err := sampleOf(value)
 	if err != nil {
-		return analysis.Sample{}, s.failed(q.Text, err, err.Error())
+		return analysis.Sample{}, s.server.Failed(q.Text, err, err.Error())
 	}
 	return sample, nil
-}
-
-// queryError keeps the cause for errors.Is but not its text, which may be long or show a credential.
-type queryError struct {
-	text  string
-	cause error
-}
-
-func (e *queryError) Error() string { return e.text }
-func (e *queryError) Unwrap() error { return e.cause }
-
-func (s *Source) failed(query string, cause error, text string) error {
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return &queryError{fmt.Sprintf("ask Prometheus at %s for %s: %s", s.server, oneLine(query), oneLine(text)), cause}
 }
 
 // reason takes off what the layers of the client say of themselves and what would repeat the address.
@@ -135,14 +108,6 @@ func reason(err error) string {
 		return err.Error()
 	}
 	return "the answer is not one of Prometheus's API: " + err.Error()
-}
-
-func oneLine(text string) string {
-	runes := []rune(strings.Join(strings.Fields(text), " "))
-	if len(runes) > mostText {
-		return string(runes[:mostText]) + "…"
-	}
-	return string(runes)
 }
 
 // sampleOf takes the numbers out of what the server answered.
@@ -167,38 +132,18 @@ func seriesOf(vector model.Vector) (analysis.Sample, error) {
 		if one.Histogram != nil {
 			return analysis.Sample{}, errors.New("it gives a histogram; make it one number with histogram_quantile(0.99, ...)")
 		}
-		var labels map[string]string
-		for name, value := range one.Metric {
-			if labels == nil {
-				labels = map[string]string{}
-			}
-			labels[string(name)] = string(value)
-		}
-		sample.Series = append(sample.Series, analysis.Series{Labels: labels, Value: float64(one.Value)})
+		sample.Series = append(sample.Series, analysis.Series{Labels: labelsOf(one.Metric), Value: float64(one.Value)})
 	}
 	return sample, nil
 }
 
-// guard sends the credentials to the configured server only, not to where it redirects, and bounds what is read.
-type guard struct {
-	next         http.RoundTripper
-	user         *url.Userinfo
-	scheme, host string
-}
-
-func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
-	if g.user != nil && request.URL.Host == g.host && request.URL.Scheme == g.scheme {
-		password, _ := g.user.Password()
-		request = request.Clone(request.Context())
-		request.SetBasicAuth(g.user.Username(), password)
+func labelsOf(metric model.Metric) map[string]string {
+	if len(metric) == 0 {
+		return nil
 	}
-	response, err := g.next.RoundTrip(request)
-	if err != nil {
-		return nil, err
+	labels := make(map[string]string, len(metric))
+	for name, value := range metric {
+		labels[string(name)] = string(value)
 	}
-	response.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(response.Body, mostBytes), response.Body}
-	return response, nil
+	return labels
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,10 +24,7 @@ var up = analysis.Query{Text: "up"}
 
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		var answer atomic.Pointer[sourcetest.Answer]
-		answer.Store(&sourcetest.Answer{})
-		stop := make(chan struct{})
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		address, answer := sourcetest.Server(t, func(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
 			if user, password, _ := r.BasicAuth(); user != "rollout" || password != "geh€im & co" {
 				http.Error(w, "log in", http.StatusUnauthorized)
 				return
@@ -35,11 +33,9 @@ func TestSourceKeepsTheContract(t *testing.T) {
 				http.NotFound(w, r)
 				return
 			}
-			serve(w, r, *answer.Load(), stop)
-		}))
-		t.Cleanup(server.Close)
-		t.Cleanup(func() { close(stop) }) // before the server, which waits for its requests
-		u, err := url.Parse(server.URL)
+			serve(w, a)
+		})
+		u, err := url.Parse(address)
 		require.NoError(t, err)
 		u.User = url.UserPassword("rollout", "geh€im & co")
 		u.Path = "/prefix/"
@@ -48,30 +44,16 @@ func TestSourceKeepsTheContract(t *testing.T) {
 		return sourcetest.Harness{
 			Source: source,
 			Query:  analysis.Query{Text: `sum(rate(http_requests_total{code=~"5.."}[1m]))`},
-			Answer: func(a sourcetest.Answer) { answer.Store(&a) },
-			Server: server.URL + "/prefix",
+			Answer: answer,
+			Server: address + "/prefix",
 			Secret: "geh€im & co",
 		}
 	})
 }
 
 // serve speaks Prometheus's HTTP API.
-func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer, stop <-chan struct{}) {
-	switch {
-	case a.Hang:
-		select {
-		case <-r.Context().Done():
-		case <-stop:
-		}
-		return
-	case a.Body != "" || a.Status != 0:
-		if a.Status != 0 {
-			w.WriteHeader(a.Status)
-		}
-		if a.Body == "" {
-			a.Body = `{"status":"error","errorType":"bad_data","error":"1:5: parse error"}`
-		}
-		fmt.Fprint(w, a.Body)
+func serve(w http.ResponseWriter, a sourcetest.Answer) {
+	if sourcetest.Fail(w, a, `{"status":"error","errorType":"bad_data","error":"1:5: parse error"}`) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -144,7 +126,7 @@ func TestSourceKeepsItsCredentialsFromOtherServers(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _, sent := r.BasicAuth()
 		leaked.Store(sent)
-		serve(w, r, sourcetest.Answer{Series: []float64{1}}, nil)
+		serve(w, sourcetest.Answer{Series: []float64{1}})
 	}))
 	defer other.Close()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -193,4 +175,39 @@ func TestSourceTellsInfinityFromNoData(t *testing.T) {
 	got, err := source.Query(t.Context(), up)
 	require.NoError(t, err)
 	require.Equal(t, analysis.Number(math.Inf(-1)), got)
+}
+
+func TestSourceRefusesMoreSeriesThanAnybodyCompares(t *testing.T) {
+	many := strings.Repeat(`{"metric":{"pod":"a"},"value":[1,"1"]},`, 1000)
+	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[`+many+`{"metric":{},"value":[1,"1"]}]}}`)
+	_, err := source.Query(t.Context(), up)
+	require.ErrorContains(t, err, "more than 1000 series; aggregate them with sum(...)")
+}
+
+func TestSourceKeepsTheLabelsOfSeries(t *testing.T) {
+	source, _ := answering(t, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":"a","code":"200"},"value":[1,"2"]},{"metric":{"pod":"b"},"value":[1,"NaN"]}]}}`)
+	got, err := source.Query(t.Context(), up)
+	require.NoError(t, err)
+	require.Equal(t, analysis.Series{Labels: map[string]string{"pod": "a", "code": "200"}, Value: 2}, got.Series[0])
+	require.True(t, math.IsNaN(got.Series[1].Value))
+}
+
+func TestSourceEvaluatesAtTheTimeThatIsAskedFor(t *testing.T) {
+	source, form := answering(t, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	_, err := source.Query(t.Context(), analysis.Query{Text: "up", At: time.Unix(1767225600, 0)})
+	require.NoError(t, err)
+	require.Equal(t, "1767225600", form().Get("time"))
+}
+
+func TestSourceHidesTheSecretsOfItsTransport(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprint(w, `{"status":"error","errorType":"execution","error":"no tenant knows s3cr3t"}`)
+	}))
+	defer server.Close()
+	source, err := prometheus.New(server.URL, nil, "s3cr3t")
+	require.NoError(t, err)
+	_, err = source.Query(t.Context(), up)
+	require.ErrorContains(t, err, "***")
+	require.NotContains(t, err.Error(), "s3cr3t")
 }
