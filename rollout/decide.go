@@ -95,6 +95,8 @@ func (d *decision) end() {
 func (d *decision) abort(cause Cause, format string, args ...any) {
 	release := d.next.Release
 	release.Cause, release.CauseMessage = cause, fmt.Sprintf(format, args...)
+	d.concludeOwn("the release was taken back: " + release.CauseMessage)
+	d.concludeBackground("the release was taken back: " + release.CauseMessage)
 	d.enter(Aborting)
 	d.report(Progressing, "Aborting", "taking revision %s back: %s", release.Revision, release.CauseMessage)
 	if cause == BySuperseded {

@@ -21,6 +21,8 @@ func (d *decision) promoting() {
 	if !there || !d.baked() || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) {
 		return
 	}
+	d.concludeOwn(d.skipped())
+	d.concludeBackground(d.skipped())
 	d.makeStable(release.Revision)
 	d.event("Promoted", "revision %s is stable", release.Revision)
 	d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", release.Revision)

@@ -24,7 +24,7 @@ import (
 //	set replicas=6, set paused=true              the user changes the spec
 //	gitops weight 50, gitops deletes the route   somebody else changes the route
 //	service stable v2, service canary deleted    somebody else changes a Service
-//	metrics error, metrics no data, metrics ok   the metric source
+//	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)

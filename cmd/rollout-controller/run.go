@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
+	"github.com/rollout-dev/rollout/providers/cel"
 	"github.com/rollout-dev/rollout/providers/gatewayapi"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/api/client"
@@ -69,7 +70,11 @@ func run(ctx context.Context, s settings) error {
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
 		Metrics: prometheus.WrapRegistererWithPrefix("rollout_", registry)})
 	caches.Connect(queue)
-	return serve(ctx, s, log, engine.Probes{Queues: []*engine.Queue{queue}, Synced: caches.Synced(), Metrics: registry}, func(ctx context.Context) error {
+	alone := controller.NewMeasurer(measurer.MeasurerOptions)
+	analyses := engine.NewQueue(&controller.Analyses{Runs: to.rollouts, Caches: caches, Measurer: alone, Queries: queries, Log: log},
+		engine.QueueOptions{Name: "analyses", Workers: 1, Log: log, Metrics: prometheus.WrapRegistererWithPrefix("rollout_analysis_", registry)})
+	caches.ConnectAnalyses(analyses)
+	return serve(ctx, s, log, engine.Probes{Queues: []*engine.Queue{queue, analyses}, Synced: caches.Synced(), Metrics: registry}, func(ctx context.Context) error {
 		var beside sync.WaitGroup
 		defer beside.Wait()
 		ctx, stop := context.WithCancel(ctx)
@@ -82,6 +87,8 @@ func run(ctx context.Context, s settings) error {
 		return lead(ctx, s, log, to.kubernetes, func(ctx context.Context) {
 			log.Info("working", zap.String("identity", s.identity))
 			beside.Go(func() { measurer.Run(ctx, queue.Add) })
+			beside.Go(func() { alone.Run(ctx, analyses.Add) })
+			beside.Go(func() { analyses.Run(ctx) })
 			queue.Run(ctx)
 		})
 	})
@@ -115,15 +122,19 @@ func connect(s settings) (clients, error) {
 // analysis makes what asks Prometheus; without an address there is nothing to ask.
 func analysis(s settings) (*controller.Measurer, controller.Queries, error) {
 	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
+	conditions, err := cel.New()
+	if err != nil {
+		return nil, controller.Queries{}, err
+	}
 	if s.prometheusAddress == "" {
-		return controller.NewMeasurer(o), controller.Queries{}, nil
+		return controller.NewMeasurer(o), controller.Queries{Condition: conditions.Compile}, nil
 	}
 	src, err := source.New(s.prometheusAddress, nil)
 	if err != nil {
 		return nil, controller.Queries{}, fmt.Errorf("--prometheus-address: %w", err)
 	}
 	o.Source = src
-	return controller.NewMeasurer(o), controller.Queries{Builtin: traefik}, nil
+	return controller.NewMeasurer(o), controller.Queries{Builtin: traefik, Condition: conditions.Compile}, nil
 }
 
 // traefik makes the query of a built-in metric from what Traefik measures.

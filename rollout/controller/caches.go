@@ -39,6 +39,10 @@ type Caches struct {
 	HTTPRoutes  *engine.Store[*gatewayv1.HTTPRoute]
 	GRPCRoutes  *engine.Store[*gatewayv1.GRPCRoute]
 
+	AnalysisRuns     *engine.Store[*v1alpha1.AnalysisRun]
+	Templates        *engine.Store[*v1alpha1.AnalysisTemplate]
+	ClusterTemplates *engine.Store[*v1alpha1.ClusterAnalysisTemplate]
+
 	sources   *Sources
 	held      *engine.Store[*deployment]
 	discovery engine.Discovery
@@ -62,6 +66,13 @@ func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway
 		stripEndpointSlice, map[string]func(*discoveryv1.EndpointSlice) []string{byService: indexEndpoints})
 	c.HTTPRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, strip.HTTP, nil)
 	c.GRPCRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, strip.GRPC, nil)
+	c.AnalysisRuns = engine.NewStore(engine.ListWatch(kube, rollouts.AnalysisRuns(namespace)), &v1alpha1.AnalysisRun{}, stripRun,
+		map[string]func(*v1alpha1.AnalysisRun) []string{byOwner: indexRunOwner})
+	c.Templates = engine.NewStore(engine.ListWatch(kube, rollouts.AnalysisTemplates(namespace)), &v1alpha1.AnalysisTemplate{}, stripTemplate, nil)
+	c.ClusterTemplates = engine.NewStore(engine.ListWatch(kube, rollouts.ClusterAnalysisTemplates()), &v1alpha1.ClusterAnalysisTemplate{},
+		stripClusterTemplate, nil)
+	c.Templates.WantedWhen(c.templatesWanted)
+	c.ClusterTemplates.WantedWhen(c.templatesWanted)
 	c.HTTPRoutes.WantedWhen(func() bool { return c.routeWanted("HTTPRoute") })
 	c.GRPCRoutes.WantedWhen(func() bool { return c.routeWanted("GRPCRoute") })
 	return c
@@ -77,6 +88,15 @@ func (c *Caches) Run(ctx context.Context) {
 		},
 		func(ctx context.Context) {
 			c.GRPCRoutes.RunWhenServed(ctx, c.discovery, routeResource("grpcroutes"), 0)
+		},
+		func(ctx context.Context) {
+			c.AnalysisRuns.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.AnalysisRunResource), 0)
+		},
+		func(ctx context.Context) {
+			c.Templates.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.AnalysisTemplateResource), 0)
+		},
+		func(ctx context.Context) {
+			c.ClusterTemplates.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.ClusterAnalysisTemplateResource), 0)
 		},
 	} {
 		all.Go(func() { run(ctx) })
@@ -94,6 +114,7 @@ func (c *Caches) Synced() map[string]func() bool {
 		"rollouts": c.Rollouts.Synced, "replicasets": c.ReplicaSets.Synced, "services": c.Services.Synced,
 		"deployments":    c.held.Synced,
 		"endpointslices": c.Endpoints.Synced, "httproutes": c.HTTPRoutes.Synced, "grpcroutes": c.GRPCRoutes.Synced,
+		"analysisruns": c.AnalysisRuns.Synced, "analysistemplates": c.Templates.Synced, "clusteranalysistemplates": c.ClusterTemplates.Synced,
 	}
 }
 
@@ -102,6 +123,7 @@ func (c *Caches) WaitSynced(ctx context.Context) error {
 	for _, wait := range []func(context.Context) error{
 		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced,
 		c.held.WaitSynced, c.HTTPRoutes.WaitSynced, c.GRPCRoutes.WaitSynced,
+		c.AnalysisRuns.WaitSynced, c.Templates.WaitSynced, c.ClusterTemplates.WaitSynced,
 	} {
 		if err := wait(ctx); err != nil {
 			return err

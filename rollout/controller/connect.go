@@ -40,8 +40,14 @@ func (c *Caches) Connect(queue *engine.Queue) {
 		}
 	})
 	c.connectSources(queue)
+	c.connectTemplates(queue)
 	connectRoutes(c, c.HTTPRoutes, queue, "HTTPRoute")
 	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
+}
+
+// ConnectAnalyses makes every change of an AnalysisRun bring it to the queue.
+func (c *Caches) ConnectAnalyses(queue *engine.Queue) {
+	c.AnalysisRuns.OnChange(func(before, after *v1alpha1.AnalysisRun) { queue.Add(keyOf(either(before, after))) })
 }
 
 // letGo are the Services, as the cache files them, that a Rollout no longer has a hand on after a change.

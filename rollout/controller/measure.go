@@ -2,6 +2,8 @@ package controller
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -69,7 +71,7 @@ func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.jobs[key]
-	if want == nil || m.ctx == nil || m.Source == nil {
+	if want == nil || m.ctx == nil {
 		if old != nil {
 			m.stop(key)
 		}
@@ -135,6 +137,9 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 		if !last.IsZero() {
 			wait = time.Until(last.Add(metric.Interval))
 		}
+		if from := j.measure.From[metric.Name]; !from.IsZero() {
+			wait = max(wait, time.Until(from))
+		}
 		j.timers[metric.Name] = time.AfterFunc(max(wait, 0), func() { m.measure(key, j, metric) })
 	}
 	for name, timer := range j.timers {
@@ -143,6 +148,17 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 			delete(j.timers, name)
 		}
 	}
+}
+
+// errNoSource is what every measurement says without a metric source.
+var errNoSource = errors.New("there is nobody to ask; start the controller with --prometheus-address")
+
+// sourceOf is who is asked about a metric, nil if there is nobody.
+func (m *Measurer) sourceOf(metric analysis.Metric) analysis.Source {
+	if metric.Source != nil {
+		return metric.Source
+	}
+	return m.Source
 }
 
 // measure asks for one metric and schedules its next measurement.
@@ -159,16 +175,11 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	m.mu.Unlock()
-	source := metric.Source
-	if source == nil {
-		source = m.Source
+	evidence := analysis.Evidence{Err: errNoSource}
+	if source := m.sourceOf(metric); source != nil {
+		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), fmt.Sprintf("%s/%d/%s/%d", key, run, metric.Name, at.UnixMicro()))
 	}
-	sample, err := source.Query(ctx, queryAt(metric, at.Sub(since)))
-	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
-	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
-	if verdict == analysis.Pass || verdict == analysis.Fail {
-		result.Text = metric.Threshold.Format(value)
-	}
+	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()

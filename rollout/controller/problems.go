@@ -20,6 +20,8 @@ const (
 	reasonUnfitRoute       = "UnfitRoute"
 	reasonMissingRoute     = "MissingRoute"
 	reasonNoMetricSource   = "NoMetricSource"
+	reasonNoTemplate       = "MissingTemplate"
+	reasonInvalidAnalysis  = "InvalidAnalysis"
 )
 
 // routesField is where the spec names routes.

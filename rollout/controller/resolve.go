@@ -73,7 +73,7 @@ func (c *Controller) resolve(w *world) resolved {
 	if w.other != "" {
 		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share a Service: give this one Services of its own", w.other)
 	}
-	r.resolveAnalysis(c.Queries, w)
+	r.resolveAnalysis(c.Queries, c.Caches, w)
 	return r
 }
 
@@ -150,6 +150,8 @@ func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
 		return rollout.Step{Kind: rollout.SetWeight, Weight: int(*step.SetWeight)}
 	case step.SetCanaryScale != nil:
 		return rollout.Step{Kind: rollout.SetScale, Pods: r.canaryScale(index, step.SetCanaryScale)}
+	case step.Analysis != nil:
+		return rollout.Step{Kind: rollout.Judge}
 	case step.Pause != nil && step.Pause.Duration != nil:
 		return rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)}
 	}

@@ -141,4 +141,6 @@ func (s *state) measureOddly(way int) {
 }
 
 // badValues are what a bad revision measures.
-func badValues() map[string]float64 { return map[string]float64{"success-rate": 0.5, "smoke-test": 0.5} }
+func badValues() map[string]float64 {
+	return map[string]float64{"success-rate": 0.5, "smoke-test": 0.5}
+}

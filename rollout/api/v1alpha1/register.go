@@ -15,6 +15,13 @@ const (
 	Resource = "rollouts"
 )
 
+// The names of the other resources in URLs.
+const (
+	AnalysisRunResource             = "analysisruns"
+	AnalysisTemplateResource        = "analysistemplates"
+	ClusterAnalysisTemplateResource = "clusteranalysistemplates"
+)
+
 // AddToScheme makes the types of this package known to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion, &Rollout{}, &RolloutList{}, &AnalysisTemplate{}, &AnalysisTemplateList{},
