@@ -27,6 +27,10 @@ func podTemplate(template *apiextensionsv1.JSONSchemaProps) {
 	// A missing and an empty list of containers are told as two different errors; null would be a third.
 	containers.Nullable = false
 	spec.Properties["containers"] = containers
+	container := containers.Items.Schema.Properties
+	sameAs(container, "readinessProbe", "livenessProbe")
+	sameAs(container, "startupProbe", "livenessProbe")
+	sameAs(spec.Properties["affinity"].Properties, "podAntiAffinity", "podAffinity")
 	sameAs(spec.Properties, "initContainers", "containers")
 	spec.Properties["ephemeralContainers"] = forbiddenList("Not allowed in a pod template: ephemeral containers are added to a running pod.")
 	spec.Nullable = false
