@@ -105,8 +105,9 @@ func lately(m Metric, r Record) string {
 		return m.Name + " " + r.Message
 	case NoData:
 		return m.Name + " has no data: " + r.Message
+	default:
+		return m.Name + " was not " + m.Wanted()
 	}
-	return m.Name + " was not " + m.Wanted()
 }
 
 func count(m Metric, failures int) string {

@@ -28,7 +28,7 @@ func TestRecordCountsEachMeasurementOnce(t *testing.T) {
 	require.Equal(t, analysis.Record{
 		Metric: "success-rate", Threshold: ">= 0.99",
 		Verdict: analysis.NoData, Message: "the query gave no value", At: noon.Add(30 * time.Second),
-		Passes: 1, Failures: 1, NoData: 1, Streak: 1, FailureStreak: 1, 
+		Passes: 1, Failures: 1, NoData: 1, Streak: 1, FailureStreak: 1,
 		Recent: []analysis.Point{
 			{At: noon.Add(10 * time.Second), Verdict: analysis.Pass},
 			{At: noon.Add(20 * time.Second), Verdict: analysis.Fail},

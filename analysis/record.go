@@ -60,29 +60,19 @@ func (r Record) Add(m Measurement) Record {
 	if r.Verdict != "" && !at.After(r.At) {
 		return r
 	}
-	before := r
-	switch m.Verdict {
-	case Pass:
-		r.Passes++
-	case Fail:
-		r.Failures++
-	case Inconclusive:
-		r.Inconclusive++
-	case NoData:
-		r.NoData++
-	case Error:
-		r.Errors++
-	default:
+	counted := r.counter(m.Verdict)
+	if counted == nil {
 		return r
 	}
-	r.Streak = 1
-	if before.Verdict == m.Verdict {
-		r.Streak = before.Streak + 1
+	*counted++
+	if r.Verdict != m.Verdict {
+		r.Streak = 0
 	}
-	switch m.Verdict {
-	case Fail:
+	r.Streak++
+	if m.Verdict == Fail {
 		r.FailureStreak = max(r.FailureStreak, r.Streak)
-	case Error:
+	}
+	if m.Verdict == Error {
 		r.ErrorStreak = max(r.ErrorStreak, r.Streak)
 	}
 	if (m.Verdict == Pass || m.Verdict == Fail) && !r.JudgedSince.IsZero() && !at.Before(r.JudgedSince) {
@@ -91,4 +81,21 @@ func (r Record) Add(m Measurement) Record {
 	r.Verdict, r.Text, r.Message, r.At, r.Requests = m.Verdict, m.Text, m.Message, at, whole(m.Requests)
 	r.Recent = append(slices.Clone(r.Recent[max(len(r.Recent)-Kept+1, 0):]), Point{At: at, Verdict: m.Verdict, Text: m.Text})
 	return r
+}
+
+// counter is where measurements with a verdict are counted, nil for one without.
+func (r *Record) counter(v Verdict) *int {
+	switch v {
+	case Pass:
+		return &r.Passes
+	case Fail:
+		return &r.Failures
+	case Inconclusive:
+		return &r.Inconclusive
+	case NoData:
+		return &r.NoData
+	case Error:
+		return &r.Errors
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package cel_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,19 +96,10 @@ func TestAConditionHeedsOnlyWhatItAsksFor(t *testing.T) {
 	} {
 		condition := compile(t, text)
 		for _, o := range []analysis.Oddity{analysis.NotANumber, analysis.Infinite, analysis.Nothing} {
-			require.Equal(t, contains(heeds, o), condition.Heeds(o), "%s, oddity %d", text, o)
+			require.Equal(t, slices.Contains(heeds, o), condition.Heeds(o), "%s, oddity %d", text, o)
 		}
 		require.Equal(t, text, condition.String())
 	}
-}
-
-func contains(all []analysis.Oddity, o analysis.Oddity) bool {
-	for _, one := range all {
-		if one == o {
-			return true
-		}
-	}
-	return false
 }
 
 func TestAConditionThatTakesTooMuchWorkIsStopped(t *testing.T) {

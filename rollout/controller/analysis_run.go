@@ -42,52 +42,59 @@ type Analyses struct {
 // Reconcile takes up what was measured and says what to measure next.
 func (a *Analyses) Reconcile(ctx context.Context, key engine.Key) (time.Time, error) {
 	run, there := a.Caches.AnalysisRuns.Get(key)
-	if !there || run.DeletionTimestamp != nil || run.Spec.Analysis == nil || run.Finished() {
-		a.forget(key)
-		if !there || run.DeletionTimestamp != nil {
-			return time.Time{}, nil
-		}
-		return a.expire(ctx, run)
-	}
 	now := time.Now().Truncate(time.Microsecond)
-	if run.Status.StartedAt == nil {
-		next := v1alpha1.AnalysisRunStatus{Phase: v1alpha1.RunRunning, Message: "nothing has been measured yet", StartedAt: microTime(now)}
-		return time.Time{}, a.write(ctx, run, next)
-	}
-	metrics, mistakes := a.metrics(run)
-	next := run.Status
-	started := run.Status.StartedAt.Time
-	records := a.fold(key, metrics, started)
-	conclusion := analysis.Conclude(records, metrics, started)
-	end := started.Add(seconds(run.Spec.TimeoutSeconds, defaultRunTimeout))
 	switch {
-	case run.Spec.Cancel:
-		conclusion = analysis.Conclusion{Condemned: true, Reason: "cancelled by spec.cancel"}
-	case len(mistakes) > 0:
-		conclusion = analysis.Conclusion{Verdict: analysis.Error, Condemned: true, Reason: strings.Join(mistakes, "; ")}
-	case conclusion.Verdict != analysis.Pass && !conclusion.Condemned && !now.Before(end):
-		conclusion.Condemned = true
-		conclusion.Reason = fmt.Sprintf("no verdict within %s: %s", end.Sub(started), conclusion.Reason)
+	case !there || run.DeletionTimestamp != nil:
+		a.forget(key)
+		return time.Time{}, nil
+	case run.Spec.Analysis == nil || run.Finished():
+		a.forget(key)
+		return a.expire(ctx, run, now)
+	case run.Status.StartedAt == nil:
+		return time.Time{}, a.write(ctx, run, v1alpha1.AnalysisRunStatus{Phase: v1alpha1.RunRunning, Message: "nothing has been measured yet", StartedAt: microTime(now)})
 	}
-	next.Phase, next.Message = v1alpha1.RunRunning, conclusion.Reason
-	if conclusion.Condemned || conclusion.Verdict == analysis.Pass {
-		next.Phase, next.FinishedAt = phaseOf(conclusion), microTime(now)
-	}
-	if next.FinishedAt != nil || changed(run.Status.Metrics, records) {
-		next.Metrics = nil
-		for _, r := range records {
-			next.Metrics = append(next.Metrics, newRecord(r))
-		}
-		if err := a.write(ctx, run, next); err != nil {
+	started := run.Status.StartedAt.Time
+	end := started.Add(seconds(run.Spec.TimeoutSeconds, defaultRunTimeout))
+	metrics, mistakes := a.metrics(run)
+	records := a.fold(key, metrics, started)
+	conclusion := conclude(run, analysis.Conclude(records, metrics, started), mistakes, end.Sub(started), !now.Before(end))
+	over := conclusion.Condemned || conclusion.Verdict == analysis.Pass
+	if over || changed(run.Status.Metrics, records) {
+		if err := a.write(ctx, run, runStatus(run, conclusion, records, over, now)); err != nil {
 			return time.Time{}, err
 		}
 	}
-	if next.FinishedAt != nil {
+	if over {
 		a.forget(key)
 		return time.Time{}, nil
 	}
 	a.Measurer.Want(key, measureOf(metrics, records, started))
 	return end, nil
+}
+
+// conclude is what the measurements say, unless something else ends the analysis: a person, a mistake in it, or the time it has.
+func conclude(run *v1alpha1.AnalysisRun, measured analysis.Conclusion, mistakes []string, patience time.Duration, late bool) analysis.Conclusion {
+	switch {
+	case run.Spec.Cancel:
+		return analysis.Conclusion{Condemned: true, Reason: "cancelled by spec.cancel"}
+	case len(mistakes) > 0:
+		return analysis.Conclusion{Verdict: analysis.Error, Condemned: true, Reason: strings.Join(mistakes, "; ")}
+	case late && measured.Verdict != analysis.Pass && !measured.Condemned:
+		measured.Condemned = true
+		measured.Reason = fmt.Sprintf("no verdict within %s: %s", patience, measured.Reason)
+	}
+	return measured
+}
+
+func runStatus(run *v1alpha1.AnalysisRun, c analysis.Conclusion, records []analysis.Record, over bool, now time.Time) v1alpha1.AnalysisRunStatus {
+	next := v1alpha1.AnalysisRunStatus{Phase: v1alpha1.RunRunning, Message: c.Reason, StartedAt: run.Status.StartedAt}
+	if over {
+		next.Phase, next.FinishedAt = phaseOf(c), microTime(now)
+	}
+	for _, r := range records {
+		next.Metrics = append(next.Metrics, newRecord(r))
+	}
+	return next
 }
 
 // changed says whether a metric has another verdict than the status says.
@@ -149,13 +156,13 @@ func measureOf(metrics []analysis.Metric, records []analysis.Record, started tim
 }
 
 // expire deletes what is over for long enough.
-func (a *Analyses) expire(ctx context.Context, run *v1alpha1.AnalysisRun) (time.Time, error) {
+func (a *Analyses) expire(ctx context.Context, run *v1alpha1.AnalysisRun, now time.Time) (time.Time, error) {
 	ttl := run.Spec.TTLSecondsAfterFinished
 	if ttl == nil || run.Status.FinishedAt == nil {
 		return time.Time{}, nil
 	}
 	end := run.Status.FinishedAt.Add(time.Duration(*ttl) * time.Second)
-	if time.Now().Before(end) {
+	if now.Before(end) {
 		return end, nil
 	}
 	err := a.Runs.AnalysisRuns(run.Namespace).Delete(ctx, run.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &run.UID}})

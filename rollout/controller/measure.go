@@ -129,10 +129,7 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 		if j.timers[metric.Name] != nil {
 			continue
 		}
-		last := j.measure.Last[metric.Name]
-		if asked := j.asked[metric.Name]; asked.After(last) {
-			last = asked
-		}
+		last := j.last(metric.Name)
 		wait := time.Duration(0)
 		if !last.IsZero() {
 			wait = time.Until(last.Add(metric.Interval))
@@ -147,6 +144,28 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 			timer.Stop()
 			delete(j.timers, name)
 		}
+	}
+}
+
+// pendingPause is how long to wait before a source is asked again that hasn't found out yet.
+const pendingPause = 2 * time.Second
+
+// last is when a metric was last measured, as far as this process or the status knows. A measurement is known by the one
+// before it, which a process that was killed meanwhile finds in the status.
+func (j *job) last(metric string) time.Time {
+	last := j.measure.Last[metric]
+	if asked := j.asked[metric]; asked.After(last) {
+		last = asked
+	}
+	return last
+}
+
+// later asks again for what a source is still finding out.
+func (m *Measurer) later(key engine.Key, j *job, metric analysis.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.jobs[key] == j && j.ctx.Err() == nil && j.timers[metric.Name] != nil {
+		j.timers[metric.Name] = time.AfterFunc(pendingPause, func() { m.measure(key, j, metric) })
 	}
 }
 
@@ -174,10 +193,15 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
+	id := fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
 	evidence := analysis.Evidence{Err: errNoSource}
 	if source := m.sourceOf(metric); source != nil {
-		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), fmt.Sprintf("%s/%d/%s/%d", key, run, metric.Name, at.UnixMicro()))
+		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), id)
+	}
+	if errors.Is(evidence.Err, analysis.ErrPending) {
+		m.later(key, j, metric)
+		return
 	}
 	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
 

@@ -126,7 +126,9 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 			reasonInvalidMetric, []string{"spec.strategy.blueGreen.postPromotionAnalysis.metrics[0] (latency)", "query of its own"},
 		},
 		"a built-in metric without routes": {
-			func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()} },
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()}
+			},
 			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "trafficRouting"},
 		},
 		"a query that asks about a preview that there is not": {

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -24,21 +26,11 @@ func (c *Caches) template(namespace string, ref v1alpha1.TemplateReference) (v1a
 
 // templatesWanted says whether anything names a template. As long as nothing does nobody looks for the kinds.
 func (c *Caches) templatesWanted() bool {
-	for _, r := range c.Rollouts.List() {
-		if namesTemplates(r) {
-			return true
-		}
-	}
-	return len(c.AnalysisRuns.List()) > 0
+	return len(c.AnalysisRuns.List()) > 0 || slices.ContainsFunc(c.Rollouts.List(), namesTemplates)
 }
 
 func namesTemplates(r *v1alpha1.Rollout) bool {
-	for _, a := range analysesOf(r.Spec.Strategy) {
-		if len(a.Templates) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(analysesOf(r.Spec.Strategy), func(a *v1alpha1.Analysis) bool { return len(a.Templates) > 0 })
 }
 
 // analysesOf are all analyses of a strategy.
@@ -58,13 +50,7 @@ func analysesOf(s v1alpha1.Strategy) []*v1alpha1.Analysis {
 	if s.BlueGreen != nil {
 		all = append(all, s.BlueGreen.PrePromotionAnalysis, s.BlueGreen.PostPromotionAnalysis)
 	}
-	var there []*v1alpha1.Analysis
-	for _, a := range all {
-		if a != nil {
-			there = append(there, a)
-		}
-	}
-	return there
+	return slices.DeleteFunc(all, func(a *v1alpha1.Analysis) bool { return a == nil })
 }
 
 // connectTemplates brings the Rollouts that name templates to the queue when one changes. That is rare, and which of them it is
