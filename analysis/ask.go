@@ -33,7 +33,11 @@ func Ask(ctx context.Context, source Source, m Metric, exposed time.Duration, id
 		return e
 	}
 	if m.Baseline != nil {
-		if e.Baseline, e.Err = source.Query(ctx, Query{Text: windowed(m.Baseline.Query, window), Window: window, ID: id + "/stable"}); e.Err != nil {
+		stable := source
+		if m.Baseline.Source != nil {
+			stable = m.Baseline.Source
+		}
+		if e.Baseline, e.Err = stable.Query(ctx, Query{Text: windowed(m.Baseline.Query, window), Window: window, ID: id + "/stable"}); e.Err != nil {
 			e.Err = fmt.Errorf("stable: %w", e.Err)
 			return e
 		}

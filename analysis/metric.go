@@ -65,8 +65,9 @@ const (
 
 // Baseline is the same question about the stable revision.
 type Baseline struct {
-	// Query as in Metric.
-	Query string
+	// Source and Query as in Metric; a nil Source is that of the metric.
+	Source Source
+	Query  string
 	// By says what is judged of the two values.
 	By Comparison
 }

@@ -95,7 +95,7 @@ func parseRule(entry string) (rule, error) {
 		return rule{prefix: netip.PrefixFrom(ip, ip.BitLen()), port: port}, nil
 	}
 	host = canonical(host)
-	if name := strings.TrimPrefix(host, "*."); name == "" || host != "*" && strings.ContainsAny(name, "*:/@ ") {
+	if name := strings.TrimPrefix(host, "*."); name == "" || strings.HasSuffix(entry, "*.") || host != "*" && strings.ContainsAny(name, "*:/@ ") {
 		return rule{}, wrong
 	}
 	return rule{host: host, port: port}, nil

@@ -186,6 +186,9 @@ func errorsShowNoCredentials(t *testing.T, h Harness) {
 }
 
 func anEndlessAnswerIsAnError(t *testing.T, h Harness) {
+	if h.unspeakable(Answer{Flood: true}) {
+		return
+	}
 	h.Answer(Answer{Flood: true})
 	sample, err := h.ask(t)
 	require.Error(t, err)

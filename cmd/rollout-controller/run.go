@@ -18,9 +18,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
-	"github.com/rollout-dev/rollout/providers/cel"
 	"github.com/rollout-dev/rollout/providers/gatewayapi"
-	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/api/client"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/rollout/controller"
@@ -36,6 +34,8 @@ type clients struct {
 	rollouts   client.Client
 	routes     gateway.Interface
 	sources    *controller.Sources
+	// host is the API server's address.
+	host string
 }
 
 // run works until ctx ends or the lease is lost.
@@ -57,7 +57,7 @@ func run(ctx context.Context, s settings) error {
 
 	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes, to.sources,
 		controller.RouteStrips{HTTP: gatewayapi.StripHTTPRoute, GRPC: gatewayapi.StripGRPCRoute}, s.namespace)
-	measurer, queries, err := analysis(s)
+	measurer, queries, allow, err := measuring(s, to.kubernetes)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,8 @@ func run(ctx context.Context, s settings) error {
 		defer stop()
 		// Nobody waits for the caches to end: against an API server that doesn't answer that takes up to a minute.
 		go caches.Run(ctx)
+		refused := refuseAPIServer(ctx, to, allow, nil, log) // before anything is asked
+		beside.Go(func() { keepRefusing(ctx, to, allow, refused, log) })
 		if err := caches.WaitSynced(ctx); err != nil {
 			return err
 		}
@@ -100,7 +102,7 @@ func connect(s settings) (clients, error) {
 		return clients{}, fmt.Errorf("find the cluster (--kubeconfig, or a pod's service account): %w", err)
 	}
 	config.QPS, config.Burst, config.UserAgent = s.apiQPS, s.apiBurst, "rollout-controller"
-	var to clients
+	to := clients{host: config.Host}
 	if to.rollouts, err = client.New(config); err != nil {
 		return to, err
 	}
@@ -117,36 +119,6 @@ func connect(s settings) (clients, error) {
 		return to, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
 	return to, nil
-}
-
-// analysis makes what asks Prometheus; without an address there is nothing to ask.
-func analysis(s settings) (*controller.Measurer, controller.Queries, error) {
-	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
-	conditions, err := cel.New()
-	if err != nil {
-		return nil, controller.Queries{}, err
-	}
-	if s.prometheusAddress == "" {
-		return controller.NewMeasurer(o), controller.Queries{Condition: conditions.Compile}, nil
-	}
-	src, err := source.New(s.prometheusAddress, nil)
-	if err != nil {
-		return nil, controller.Queries{}, fmt.Errorf("--prometheus-address: %w", err)
-	}
-	o.Source = src
-	return controller.NewMeasurer(o), controller.Queries{Builtin: traefik, Condition: conditions.Compile}, nil
-}
-
-// traefik makes the query of a built-in metric from what Traefik measures.
-func traefik(m controller.Built) (string, error) {
-	b := source.Backend{Namespace: m.Namespace, Service: m.Service, Window: m.Window}
-	switch m.Name {
-	case "success-rate":
-		return source.TraefikSuccessRate(b), nil
-	case "latency":
-		return source.TraefikLatency(b, m.Quantile), nil
-	}
-	return "", fmt.Errorf("there is no built-in metric %q; the built-in ones are success-rate and latency", m.Name)
 }
 
 // recorder makes Kubernetes events.

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/rollout-dev/rollout/analysis/outbound"
+	source "github.com/rollout-dev/rollout/providers/prometheus"
 )
 
 // settings are the flags.
@@ -15,6 +19,8 @@ type settings struct {
 	kubeconfig        string
 	namespace         string
 	prometheusAddress string
+	builtinMetrics    string
+	allowAddresses    []string
 	queryConcurrency  int
 	queryTimeout      time.Duration
 	workers           int
@@ -34,6 +40,9 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.kubeconfig, "kubeconfig", "", "kubeconfig file; without it the pod's service account is used")
 	f.StringVar(&s.namespace, "namespace", "", "namespace to look after; empty for all")
 	f.StringVar(&s.prometheusAddress, "prometheus-address", "", "URL of Prometheus, for example http://prometheus.monitoring:9090; empty for no analysis")
+	f.StringVar(&s.builtinMetrics, "builtin-metrics", string(source.Traefik), "whose metrics the built-in ones are: traefik, istio, envoy-gateway, nginx-gateway-fabric or pods")
+	f.StringSliceVar(&s.allowAddresses, outbound.AllowFlag, nil,
+		"hosts (*.example.com), IP addresses and ranges (10.0.0.0/8) that metrics may name as providers; without it all but loopback, link-local and the API server")
 	f.IntVar(&s.queryConcurrency, "query-concurrency", 16, "metric queries at the same time")
 	f.DurationVar(&s.queryTimeout, "query-timeout", 10*time.Second, "how long one metric query may take")
 	f.IntVar(&s.workers, "workers", 8, "Rollouts looked at at the same time")
@@ -56,6 +65,9 @@ func (s *settings) check() error {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return fmt.Errorf("--prometheus-address is %q; it must be a URL such as http://prometheus.monitoring:9090", s.prometheusAddress)
 		}
+	}
+	if !slices.Contains(source.Routers(), source.Router(s.builtinMetrics)) {
+		return fmt.Errorf("--builtin-metrics is %q; it must be one of %v", s.builtinMetrics, source.Routers())
 	}
 	if s.queryConcurrency < 1 {
 		return fmt.Errorf("--query-concurrency is %d; it must be at least 1", s.queryConcurrency)

@@ -44,7 +44,10 @@ func run(in, out string) error {
 	template.Description = description
 	spec.Properties["template"] = template
 	boundSelector(&spec)
-	sayOnce(spec.Properties["strategy"])
+	strategy := spec.Properties["strategy"]
+	openProviders(&strategy)
+	sayOnce(strategy)
+	spec.Properties["strategy"] = strategy
 	rootSchema(rollouts).Properties["spec"] = spec
 	if err := write(filepath.Join(out, rolloutFile), rollouts); err != nil {
 		return err
@@ -54,6 +57,9 @@ func run(in, out string) error {
 		if err != nil {
 			return err
 		}
+		root := rootSchema(crd).Properties["spec"]
+		openProviders(&root)
+		rootSchema(crd).Properties["spec"] = root
 		if err := write(filepath.Join(out, file), crd); err != nil {
 			return err
 		}
@@ -61,7 +67,7 @@ func run(in, out string) error {
 	return nil
 }
 
-// analysisFiles are written as they are.
+// analysisFiles hold no pod template.
 func analysisFiles() []string {
 	return []string{"rollout.dev_analysisruns.yaml", "rollout.dev_analysistemplates.yaml", "rollout.dev_clusteranalysistemplates.yaml"}
 }

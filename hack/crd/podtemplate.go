@@ -10,7 +10,7 @@ import (
 
 // maxDescription bounds a description within the template. The whole CRD has to stay below the 256 KiB that
 // kubectl apply can remember in an annotation, and the descriptions of core/v1 alone are longer.
-const maxDescription = 64
+const maxDescription = 52
 
 // podTemplate turns the schema that controller-gen derives from core/v1 into one that helps people and never touches what
 // they wrote: types and required fields are checked, but nothing is defaulted, and a field that this version of core/v1

@@ -7,10 +7,12 @@ import (
 	"unicode"
 )
 
-// Backend is what a built-in query asks about: one Service that routes of the Gateway API send traffic to.
+// Backend is what a built-in query asks about: one Service that routes of the Gateway API send traffic to, or its pods.
 type Backend struct {
 	Namespace string
 	Service   string
+	// Pods is a regular expression for the names of the pods, for queries over their own metrics.
+	Pods string
 	// Window is how far back the query looks, as PromQL writes it (1m, 1500ms). At least two scrapes must fit into it,
 	// else a series that exists already never gives data.
 	Window string
@@ -23,13 +25,7 @@ type Backend struct {
 // gRPC requests are left out, so for a backend that serves nothing else there is no data. Traefik knows a call's outcome
 // only if the backend announces its trailers, which grpc-go doesn't: in v3.6 every successful call is counted under
 // code 2 (Unknown), and so is every call that it could not even deliver. Ask the application's own metrics instead.
-func TraefikSuccessRate(b Backend) string {
-	const protocols = `protocol!~"grpc|grpc-web"`
-	all := increases(b, "traefik_service_requests_total", httpServer(b), protocols)
-	bad := increases(b, "traefik_service_requests_total", httpServer(b), protocols+`,code=~"5.."`)
-	// Counted from the failures because without any there is no series of them: the sum of nothing is nothing, not 0.
-	return fmt.Sprintf("1 - (sum(%s) or vector(0)) / sum(%s)", bad, all)
-}
+func TraefikSuccessRate(b Backend) string { return "1 - " + traefikNames.ratio(b) }
 
 // TraefikLatency is a quantile, between 0 and 1, of the time in seconds that Traefik (v3, provider kubernetesgateway) took
 // to answer HTTP and gRPC requests with the help of a backend. Connections that stay open by design (WebSocket, server-sent
@@ -37,27 +33,22 @@ func TraefikSuccessRate(b Backend) string {
 //
 // It is no finer than Traefik's histogram buckets, by default 0.1, 0.3, 1.2 and 5 s, and never above the largest of
 // them: a maximum of more than 5 s is never exceeded unless metrics.prometheus.buckets has a larger one.
-func TraefikLatency(b Backend, quantile string) string {
-	servers := httpServer(b) + "|" + grpcServer(b)
-	buckets := increases(b, "traefik_service_request_duration_seconds_bucket", servers, `protocol!~"sse|websocket"`)
-	return fmt.Sprintf("histogram_quantile(%s, sum by (le) (%s))", quantile, buckets)
+func TraefikLatency(b Backend, quantile string) string { return traefikNames.quantile(b, quantile) }
+
+// traefikNames are Traefik's metrics (its documentation, Observability / Metrics).
+var traefikNames = names{ // Never written to.
+	requests: "traefik_service_requests_total", bad: []string{`code=~"5.."`},
+	buckets: "traefik_service_request_duration_seconds_bucket", scale: "1",
+	match: func(b Backend) []string { return traefikMatch(httpServer(b), `protocol!~"grpc|grpc-web"`) },
+	timed: func(b Backend) []string {
+		return traefikMatch(httpServer(b)+"|"+grpcServer(b), `protocol!~"sse|websocket"`)
+	},
 }
 
-// increases are how much a backend's series have grown within the window, one per series. Where the scrape target has a label
-// service of its own, as it has when Prometheus finds Traefik through its Service, Prometheus renames Traefik's label to
-// exported_service.
-//
-// PromQL's increase doesn't see the first sample of a series: the errors with which a code="500" series begins would not
-// exist for it, and a canary with little traffic would fail unseen. So a series that wasn't there at the start of the
-// window counts with its whole value, provided that Prometheus had scraped its target by then. Without that condition a
-// Prometheus that lost its data would take everything that ever happened for news.
-func increases(b Backend, metric, servers, rest string) string {
-	increase := func(label string) string {
-		series := fmt.Sprintf("%s{%s=~%q,%s}", metric, label, servers, rest)
-		begun := fmt.Sprintf("((%s unless %s offset %s) and on (job, instance) (up offset %s == 1))", series, series, b.Window, b.Window)
-		return fmt.Sprintf("%s or increase(%s[%s])", begun, series, b.Window)
-	}
-	return increase("service") + " or " + increase("exported_service")
+// traefikMatch finds the series of servers. Where the scrape target has a label service of its own, as it has when Prometheus
+// finds Traefik through its Service, Prometheus renames Traefik's label to exported_service.
+func traefikMatch(servers, rest string) []string {
+	return []string{fmt.Sprintf("service=~%q,%s", servers, rest), fmt.Sprintf("exported_service=~%q,%s", servers, rest)}
 }
 
 // httpServer and grpcServer are what Traefik calls the backend in the label service, for any port: shop-checkout-http-80@kubernetesgateway

@@ -14,6 +14,7 @@ import (
 
 // resolveAnalysis reads what is judged: in the background, at steps, and before, after or at the switch.
 func (r *resolved) resolveAnalysis(queries Queries, shelf library, w *world) {
+	queries.owner = ownerOf(w.object)
 	s := w.object.Spec.Strategy
 	reader := metricReader{resolved: r, queries: queries, shelf: shelf, namespace: w.object.Namespace,
 		subject: subject{object: w.object, variables: w.queryVariables(r.spec)}}
@@ -74,11 +75,11 @@ func (r metricReader) read(field string, wanted *v1alpha1.Analysis) []analysis.M
 	if wanted == nil {
 		return nil
 	}
-	if r.queries.Missing() {
+	all := collect(r.shelf, r.namespace, field, *wanted)
+	if r.queries.Missing() && slices.ContainsFunc(all.metrics, func(m origin) bool { return m.metric.Provider == nil }) {
 		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoMetricSource, Reference: true,
 			Message: field + " needs Prometheus, and the engine was started without its address; start the controller with --prometheus-address"})
 	}
-	all := collect(r.shelf, r.namespace, field, *wanted)
 	var metrics []analysis.Metric
 	for _, text := range all.missing {
 		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoTemplate, Message: text, Reference: true})
@@ -103,7 +104,7 @@ func (r metricReader) read(field string, wanted *v1alpha1.Analysis) []analysis.M
 }
 
 func (r metricReader) metric(m v1alpha1.Metric, variables map[string]string, secrets []string) (analysis.Metric, error) {
-	if why := notBuiltIn(m, r.spec.Wiring); why != "" {
+	if why := notBuiltIn(m, r.spec.Wiring, r.queries); why != "" {
 		return analysis.Metric{}, errors.New(why)
 	}
 	texts := []string{m.Query, m.RequestsQuery}
@@ -134,15 +135,18 @@ func (r refusal) Query(context.Context, analysis.Query) (analysis.Sample, error)
 }
 
 // notBuiltIn says why a metric needs a query of its own, empty if it doesn't.
-func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring) string {
+func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring, queries Queries) string {
 	switch {
-	case metric.Query != "":
+	case metric.Query != "" || metric.Provider != nil:
+		return ""
+	case queries.PodsTellApart:
 		return ""
 	case wiring.Mode == rollout.ByPods:
-		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own"
+		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own, " +
+			"or start the controller with --builtin-metrics=pods"
 	case wiring.Mode == rollout.BySelector:
 		return "the built-in metric asks a gateway about a split, and blueGreen has none; give the metric a query of its own"
-	case metric.Name == successRate && onlyGRPC(wiring):
+	case metric.Name != latency && onlyGRPC(wiring):
 		// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
 		return "the gateway can't tell failed gRPC calls from successful ones; give the metric a query over the application's own metrics"
 	}

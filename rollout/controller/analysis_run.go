@@ -109,7 +109,9 @@ func changed(before []v1alpha1.MetricStatus, after []analysis.Record) bool {
 // metrics are those of an analysis, or what is wrong with it.
 func (a *Analyses) metrics(run *v1alpha1.AnalysisRun) ([]analysis.Metric, []string) {
 	r := &resolved{spec: rollout.Spec{Wiring: rollout.Wiring{Mode: rollout.ByRoutes}}}
-	reader := metricReader{resolved: r, queries: a.Queries, shelf: a.Caches, namespace: run.Namespace,
+	queries := a.Queries
+	queries.owner = *metav1.NewControllerRef(run, v1alpha1.GroupVersion.WithKind("AnalysisRun"))
+	reader := metricReader{resolved: r, queries: queries, shelf: a.Caches, namespace: run.Namespace,
 		subject: subject{variables: map[string]string{"namespace": run.Namespace, "name": run.Name}}}
 	metrics := reader.read("spec.analysis", run.Spec.Analysis)
 	var mistakes []string

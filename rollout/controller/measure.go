@@ -12,6 +12,9 @@ import (
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
+// pendingPause is how long to wait before a source is asked again that hasn't found out yet.
+const pendingPause = 2 * time.Second
+
 // MeasurerOptions are what a Measurer needs.
 type MeasurerOptions struct {
 	// Source answers the queries; nil if there is none.
@@ -146,9 +149,6 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 		}
 	}
 }
-
-// pendingPause is how long to wait before a source is asked again that hasn't found out yet.
-const pendingPause = 2 * time.Second
 
 // last is when a metric was last measured, as far as this process or the status knows. A measurement is known by the one
 // before it, which a process that was killed meanwhile finds in the status.

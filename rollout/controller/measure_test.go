@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -113,5 +114,54 @@ func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 		for _, r := range m.Results(checkout) {
 			require.Equal(t, int64(2), r.Run)
 		}
+	})
+}
+
+func TestAMeasurementThatIsStillBeingMadeIsAskedForAgainUnderTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ids []string
+		m, woken := measuring(t, 4, nil)
+		own := metric(t, "smoke-test")
+		own.Source = answering(func(_ context.Context, q analysis.Query) (analysis.Sample, error) {
+			ids = append(ids, q.ID)
+			if len(ids) < 3 {
+				return analysis.Sample{}, fmt.Errorf("the Job runs: %w", analysis.ErrPending)
+			}
+			return analysis.Number(1), nil
+		})
+		last := time.Now().Add(-time.Minute)
+		want := &rollout.Measure{Run: 1, Metrics: []analysis.Metric{own}, Last: map[string]time.Time{"smoke-test": last}}
+		m.Want(checkout, want)
+		advance(3 * time.Second)
+		require.Zero(t, woken.Load())
+		require.Empty(t, m.Results(checkout), "nothing is known yet")
+		advance(2 * time.Second)
+		require.EqualValues(t, 1, woken.Load())
+		require.Len(t, m.Results(checkout), 1)
+		require.Len(t, ids, 3)
+		require.Equal(t, ids[0], ids[2])
+		require.Contains(t, ids[0], "shop/checkout run 1 step 0 smoke-test")
+
+		restarted, _ := measuring(t, 4, nil)
+		restarted.Want(checkout, want)
+		synctest.Wait()
+		require.Equal(t, ids[0], ids[3], "another process asks for the measurement that no status has taken up")
+		advance(11 * time.Second)
+		require.NotEqual(t, ids[0], ids[len(ids)-1], "the next measurement is another one")
+	})
+}
+
+func TestAMetricWithoutAnybodyToAskIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := measuring(t, 4, nil)
+		own := metric(t, "a")
+		own.Source = answering(func(context.Context, analysis.Query) (analysis.Sample, error) { return analysis.Number(1), nil })
+		m.Want(checkout, &rollout.Measure{Run: 1, Metrics: []analysis.Metric{own, metric(t, "b")}})
+		synctest.Wait()
+		verdicts := map[string]analysis.Verdict{}
+		for _, r := range m.Results(checkout) {
+			verdicts[r.Metric] = r.Verdict
+		}
+		require.Equal(t, map[string]analysis.Verdict{"a": analysis.Pass, "b": analysis.Error}, verdicts)
 	})
 }

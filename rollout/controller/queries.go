@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -17,15 +20,15 @@ const (
 	defaultQuantile = "0.99"
 )
 
-// successRate is the built-in metric that counts failed requests.
-const successRate = "success-rate"
+// latency is the only built-in metric that doesn't count requests.
+const latency = "latency"
 
 // Built is a built-in metric to make a query for.
 type Built struct {
-	// Name is success-rate or latency; Quantile, between 0 and 1, is for the latter.
+	// Name is success-rate, error-rate, request-rate or latency; Quantile, between 0 and 1, is for the last.
 	Name, Quantile string
-	// Namespace and Service are what the requests are sent to.
-	Namespace, Service string
+	// Namespace and Service are what the requests are sent to; Pods is a regular expression for the names of the pods.
+	Namespace, Service, Pods string
 	// Window is PromQL's way to say how far back to look, or the variable that stands for it.
 	Window string
 }
@@ -34,8 +37,14 @@ type Built struct {
 type Queries struct {
 	// Builtin makes the query of a built-in metric. Nil: there is no metric source.
 	Builtin func(Built) (string, error)
+	// PodsTellApart says that the built-in metrics are those of the pods, which need no gateway to tell revisions apart.
+	PodsTellApart bool
 	// Condition compiles an expression of the user's. Nil: there is no language for it.
 	Condition func(text string) (analysis.Condition, error)
+	// Providers asks others than the engine's own Prometheus.
+	Providers Providers
+	// owner owns what providers start.
+	owner metav1.OwnerReference
 }
 
 // Missing says whether there is nothing to ask.
@@ -61,7 +70,7 @@ func (q Queries) Resolve(m v1alpha1.Metric, variables map[string]string) (analys
 		return out, err
 	}
 	var err error
-	if out.Query, err = q.query(m, m.Query, variables); err != nil {
+	if out.Source, out.Query, err = q.asked(m, m.Query, variables); err != nil {
 		return out, err
 	}
 	if m.RequestsQuery != "" {
@@ -108,7 +117,16 @@ func (q Queries) condition(text string) (analysis.Condition, error) {
 	return q.Condition(text)
 }
 
-// query is what the source is asked: the user's own words, or for a built-in metric what the router measures.
+// asked is who is asked for a metric, nil for the engine's own Prometheus, and what.
+func (q Queries) asked(m v1alpha1.Metric, own string, variables map[string]string) (analysis.Source, string, error) {
+	if m.Provider != nil && own == "" {
+		return q.provider(m, variables)
+	}
+	text, err := q.query(m, own, variables)
+	return nil, text, err
+}
+
+// query is what the engine's own source is asked: the user's own words, or for a built-in metric what the router measures.
 func (q Queries) query(m v1alpha1.Metric, own string, variables map[string]string) (string, error) {
 	if own != "" {
 		return analysis.Expand(own, variables)
@@ -121,7 +139,12 @@ func (q Queries) query(m v1alpha1.Metric, own string, variables map[string]strin
 		quantile = defaultQuantile
 	}
 	return q.Builtin(Built{Name: m.Name, Quantile: quantile, Namespace: variables["namespace"], Service: variables["service"],
-		Window: variables[analysis.WindowVariable]})
+		Window: variables[analysis.WindowVariable], Pods: podsOf(variables)})
+}
+
+// podsOf matches the pods of the revision.
+func podsOf(variables map[string]string) string {
+	return regexp.QuoteMeta(workloadName(variables["name"], variables["revision"])) + "-.+"
 }
 
 // baseline makes the same question about stable.
@@ -138,10 +161,10 @@ func (q Queries) baseline(m v1alpha1.Metric, out *analysis.Metric, variables map
 		own = m.Query
 	}
 	var err error
-	if out.Baseline.Query, err = q.query(m, own, ofStable(variables)); err != nil {
+	if out.Baseline.Source, out.Baseline.Query, err = q.asked(m, own, ofStable(variables)); err != nil {
 		return fmt.Errorf("baseline: %w", err)
 	}
-	if out.Baseline.Query == out.Query && !q.Missing() {
+	if out.Baseline.Query == out.Query && m.Provider == nil && !q.Missing() {
 		return errors.New("baseline asks for the same as the metric itself: its query names neither {{service}} nor {{revision}}, which differ for stable; " +
 			"use one of them, or give baseline.query")
 	}

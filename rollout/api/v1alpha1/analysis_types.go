@@ -65,12 +65,14 @@ type Bake struct {
 
 // Metric is one number that is asked for again and again, and judged by a threshold or by conditions.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.query) || self.name in ['success-rate', 'latency']",message="a metric needs a query unless its name is one of the built-in ones: success-rate, latency"
-// +kubebuilder:validation:XValidation:rule="!has(self.quantile) || (self.name == 'latency' && !has(self.query))",message="quantile belongs to the built-in metric latency"
+// +kubebuilder:validation:XValidation:rule="has(self.query) || has(self.provider) || self.name in ['success-rate', 'latency', 'error-rate', 'request-rate']",message="a metric needs a query or a provider unless its name is one of the built-in ones: success-rate, latency, error-rate, request-rate"
+// +kubebuilder:validation:XValidation:rule="!has(self.query) || !has(self.provider)",message="query is for the engine's own Prometheus; a provider has a query of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.quantile) || (self.name == 'latency' && !has(self.query) && !has(self.provider))",message="quantile belongs to the built-in metric latency"
 // +kubebuilder:validation:XValidation:rule="has(self.threshold) != (has(self.successCondition) || has(self.failureCondition))",message="a metric is judged in one way: give it a threshold, or else successCondition, failureCondition or both"
 // +kubebuilder:validation:XValidation:rule="!has(self.minRequests) || has(self.requestsQuery)",message="minRequests needs requestsQuery, which counts them"
 type Metric struct {
-	// Name is success-rate or latency for a built-in metric, or any name together with a query.
+	// Name is success-rate, latency, error-rate or request-rate for a built-in metric, or any name together with a query
+	// or a provider.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -83,6 +85,10 @@ type Metric struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Query string `json:"query,omitempty"`
+
+	// Provider is asked instead of the engine's own Prometheus.
+	// +optional
+	Provider *MetricProvider `json:"provider,omitempty"`
 
 	// Quantile of the built-in latency, between 0 and 1. Default 0.99.
 	// +optional

@@ -1,0 +1,76 @@
+package datadog_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/analysis/sourcetest"
+	"github.com/rollout-dev/rollout/providers/datadog"
+)
+
+const secret = "dd-application-key"
+
+func TestSourceKeepsTheContract(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
+		address, answer := sourcetest.Server(t, serve)
+		source, err := datadog.New(address, "dd-api-key", secret, nil)
+		require.NoError(t, err)
+		return sourcetest.Harness{
+			Source: source, Answer: answer, Server: address, Secret: secret,
+			Query: analysis.Query{Text: "sum:trace.http.request.errors{service:checkout} by {pod}.as_count()", Window: time.Minute},
+			// JSON has no words for them.
+			Unspeakable: func(a sourcetest.Answer) bool {
+				return slices.ContainsFunc(a.Series, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+			},
+		}
+	})
+}
+
+// serve speaks the API.
+func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
+	switch {
+	case sourcetest.Fail(w, a, `{"errors":["Forbidden"]}`):
+		return
+	case r.Header.Get("DD-API-KEY") != "dd-api-key" || r.Header.Get("DD-APPLICATION-KEY") != secret:
+		http.Error(w, `{"errors":["Forbidden"]}`, http.StatusForbidden)
+		return
+	case r.URL.Path != "/api/v1/query" || r.FormValue("query") == "" || r.FormValue("from") == "" || r.FormValue("to") == "":
+		http.NotFound(w, r)
+		return
+	}
+	series := []any{}
+	for i, value := range a.Series {
+		series = append(series, map[string]any{"scope": "pod:a", "tag_set": []string{fmt.Sprint("pod:checkout-", i)},
+			"pointlist": [][2]any{{1000, -1}, {2000, value}, {3000, nil}}})
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"status": "ok", "res_type": "time_series", "series": series})
+}
+
+func TestSourceTakesAnErrorForOneThoughTheStatusIs200(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"status":"error","error":"Error parsing query: unable to parse","series":[]}`)
+	}))
+	defer server.Close()
+	source, err := datadog.New(server.URL, "api-key", "application-key", nil)
+	require.NoError(t, err)
+	_, err = source.Query(t.Context(), analysis.Query{Text: "sum:(", Window: time.Minute})
+	require.ErrorContains(t, err, "unable to parse")
+}
+
+func TestNewSaysWhatIsMissing(t *testing.T) {
+	_, err := datadog.New(datadog.DefaultAddress, "", "b", nil)
+	require.ErrorContains(t, err, "apiKey is empty")
+	_, err = datadog.New(datadog.DefaultAddress, "a", "", nil)
+	require.ErrorContains(t, err, "applicationKey is empty")
+	_, err = datadog.New("datadoghq.eu", "a", "b", nil)
+	require.ErrorContains(t, err, "address")
+}

@@ -1,0 +1,84 @@
+package graphite_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/analysis/outbound"
+	"github.com/rollout-dev/rollout/analysis/sourcetest"
+	"github.com/rollout-dev/rollout/providers/graphite"
+)
+
+const secret = "gr@phite secret"
+
+func TestSourceKeepsTheContract(t *testing.T) {
+	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
+		address, answer := sourcetest.Server(t, serve)
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		transport := outbound.Authorized(http.DefaultTransport, u, func(r *http.Request) error { r.Header.Set("X-Key", secret); return nil })
+		source, err := graphite.New(address, outbound.Client(transport), secret)
+		require.NoError(t, err)
+		return sourcetest.Harness{
+			Source: source, Answer: answer, Server: address, Secret: secret,
+			Query: analysis.Query{Text: "sumSeries(shop.checkout.*.errors)", Window: time.Minute},
+			// graphite-web writes null for NaN, which is no point at all.
+			Unspeakable: func(a sourcetest.Answer) bool { return len(a.Series) > 0 && hasNaN(a.Series) },
+		}
+	})
+}
+
+func hasNaN(values []float64) bool {
+	for _, v := range values {
+		if math.IsNaN(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// serve speaks the render API.
+func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
+	switch {
+	case sourcetest.Fail(w, a, "invalid target"):
+		return
+	case r.URL.Path != "/render" || r.FormValue("format") != "json" || r.FormValue("target") == "" || r.Header.Get("X-Key") != secret:
+		http.Error(w, "not understood", http.StatusBadRequest)
+		return
+	}
+	list := []any{}
+	for i, value := range a.Series {
+		number := json.RawMessage(fmt.Sprint(value))
+		if math.IsInf(value, 1) {
+			number = json.RawMessage("1e9999")
+		}
+		list = append(list, map[string]any{"target": fmt.Sprint("shop.", i), "tags": map[string]string{"name": "errors"},
+			"datapoints": [][2]any{{-1, 1}, {number, 2}, {nil, 3}}})
+	}
+	_ = json.NewEncoder(w).Encode(list)
+}
+
+func TestSourceAsksForTheWindow(t *testing.T) {
+	var form url.Values
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		form = r.PostForm
+		fmt.Fprint(w, `[{"target":"a","datapoints":[[null,1]]}]`)
+	}))
+	defer server.Close()
+	source, err := graphite.New(server.URL+"/", nil)
+	require.NoError(t, err)
+	got, err := source.Query(t.Context(), analysis.Query{Text: "a", Window: 90 * time.Second, At: time.Unix(1000, 0)})
+	require.NoError(t, err)
+	require.Equal(t, analysis.Sample{}, got, "a series of null has no value")
+	require.Equal(t, url.Values{"target": {"a"}, "format": {"json"}, "from": {"910"}, "until": {"1000"}}, form)
+}
