@@ -12,7 +12,8 @@ import (
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func measured(verdict analysis.Verdict, seconds int, message string) analysis.Measurement {
-	return analysis.Measurement{Metric: "success-rate", Verdict: verdict, At: noon.Add(time.Duration(seconds) * time.Second), Message: message}
+	return analysis.Measurement{Metric: "success-rate", At: noon.Add(time.Duration(seconds) * time.Second),
+		Judgement: analysis.Judgement{Verdict: verdict, Message: message}}
 }
 
 func TestRecordCountsEachMeasurementOnce(t *testing.T) {
@@ -27,7 +28,12 @@ func TestRecordCountsEachMeasurementOnce(t *testing.T) {
 	require.Equal(t, analysis.Record{
 		Metric: "success-rate", Threshold: ">= 0.99",
 		Verdict: analysis.NoData, Message: "the query gave no value", At: noon.Add(30 * time.Second),
-		Passes: 1, Failures: 1, NoData: 1,
+		Passes: 1, Failures: 1, NoData: 1, Streak: 1, FailureStreak: 1,
+		Recent: []analysis.Point{
+			{At: noon.Add(10 * time.Second), Verdict: analysis.Pass},
+			{At: noon.Add(20 * time.Second), Verdict: analysis.Fail},
+			{At: noon.Add(30 * time.Second), Verdict: analysis.NoData},
+		},
 	}, r)
 }
 
@@ -40,7 +46,7 @@ func TestRecordReadBackFromTheAPIDoesNotCountItsLastMeasurementAgain(t *testing.
 }
 
 func TestRecordTakesAMeasurementMadeAtTheZeroTime(t *testing.T) {
-	require.Equal(t, 1, analysis.Record{}.Add(analysis.Measurement{Verdict: analysis.Fail}).Failures)
+	require.Equal(t, 1, analysis.Record{}.Add(analysis.Measurement{Judgement: analysis.Judgement{Verdict: analysis.Fail}}).Failures)
 }
 
 func TestRecordIgnoresAMeasurementWithoutAVerdict(t *testing.T) {
@@ -53,7 +59,7 @@ func TestConclude(t *testing.T) {
 	latency := analysis.Metric{Name: "latency", Threshold: analysis.Threshold{Text: "<= 500ms"}}
 	tolerant := func(limit int) analysis.Metric {
 		m := success
-		m.FailureLimit = limit
+		m.Limits.Failures = limit
 		return m
 	}
 	record := func(name string, verdict analysis.Verdict, seconds, failures int, message string) analysis.Record {
@@ -136,7 +142,83 @@ func TestConclude(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := analysis.Conclude(c.records, c.metrics, noon)
-			require.Equal(t, analysis.Conclusion{Verdict: c.verdict, Reason: c.reason}, got)
+			require.Equal(t, analysis.Conclusion{Verdict: c.verdict, Condemned: c.verdict == analysis.Fail, Reason: c.reason}, got)
 		})
 	}
+}
+
+// Each limit speaks of its own outcome, and only of that.
+func TestLimitsCondemn(t *testing.T) {
+	verdicts := map[rune]analysis.Verdict{'p': analysis.Pass, 'f': analysis.Fail, 'i': analysis.Inconclusive, 'n': analysis.NoData, 'e': analysis.Error}
+	limit := func(n int) *int { return &n }
+	for _, c := range []struct {
+		name     string
+		limits   analysis.Limits
+		measured string
+		want     analysis.Conclusion
+	}{
+		{"an outage without a limit waits for ever", analysis.Limits{}, "eeeeeeeeeeee",
+			analysis.Conclusion{Verdict: analysis.Error, Reason: "m could not be measured: because"}},
+		{"no data waits for ever", analysis.Limits{}, "nnnnnnnnnnnn",
+			analysis.Conclusion{Verdict: analysis.NoData, Reason: "m has no data: because"}},
+		{"inconclusive waits for ever", analysis.Limits{}, "iiiiiiiiiiii",
+			analysis.Conclusion{Verdict: analysis.Inconclusive, Reason: "m because"}},
+		{"failures without a limit wait for ever", analysis.Limits{Failures: -1}, "ffff",
+			analysis.Conclusion{Reason: "m because; it failed 4 times"}},
+		{"errors in a row", analysis.Limits{ConsecutiveErrors: limit(2)}, "peee",
+			analysis.Conclusion{Verdict: analysis.Error, Condemned: true, Reason: "m could not be measured: because; that was so 3 times in a row and 2 errors in a row are allowed"}},
+		{"errors in a row, and then an answer", analysis.Limits{ConsecutiveErrors: limit(2)}, "eeep",
+			analysis.Conclusion{Verdict: analysis.Error, Condemned: true, Reason: "m could not be measured; that was so 3 times in a row and 2 errors in a row are allowed"}},
+		{"errors with answers between them", analysis.Limits{ConsecutiveErrors: limit(2)}, "eepeepeep", analysis.Conclusion{Verdict: analysis.Pass}},
+		{"failures in a row", analysis.Limits{Failures: -1, ConsecutiveFailures: limit(1)}, "pff",
+			analysis.Conclusion{Verdict: analysis.Fail, Condemned: true, Reason: "m because; it failed twice in a row and 1 failure in a row is allowed"}},
+		{"failures that don't follow one another", analysis.Limits{Failures: -1, ConsecutiveFailures: limit(1)}, "fpfpfp", analysis.Conclusion{Verdict: analysis.Pass}},
+		{"too many inconclusive ones", analysis.Limits{Inconclusive: limit(1)}, "ipip",
+			analysis.Conclusion{Verdict: analysis.Inconclusive, Condemned: true, Reason: "m was inconclusive twice and 1 such measurement is allowed"}},
+		{"no data as a failure", analysis.Limits{Failures: 1, NoData: analysis.AsFail}, "fpn",
+			analysis.Conclusion{Verdict: analysis.Fail, Condemned: true, Reason: "m has no data: because; it failed twice and 1 failure is allowed"}},
+		{"no data as a pass", analysis.Limits{NoData: analysis.AsPass}, "nn", analysis.Conclusion{Verdict: analysis.Pass}},
+		{"an error is no data's business", analysis.Limits{NoData: analysis.AsPass}, "ne",
+			analysis.Conclusion{Verdict: analysis.Error, Reason: "m could not be measured: because"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := analysis.Metric{Name: "m", Limits: c.limits, Threshold: analysis.Threshold{Text: "> 1"}}
+			r := analysis.Record{Metric: "m"}
+			for i, letter := range c.measured {
+				j := analysis.Judgement{Verdict: verdicts[letter]}
+				if j.Verdict != analysis.Pass {
+					j.Message = "because"
+				}
+				r = r.Add(analysis.Measurement{Metric: "m", At: noon.Add(time.Duration(i) * time.Second), Judgement: j})
+			}
+			require.Equal(t, c.want, analysis.Conclude([]analysis.Record{r}, []analysis.Metric{m}, noon))
+			m.DryRun = true
+			require.Equal(t, analysis.Conclusion{Verdict: analysis.Pass}, analysis.Conclude([]analysis.Record{r}, []analysis.Metric{m}, noon), "a dry run decides nothing")
+		})
+	}
+}
+
+func TestAPassMayNeedSeveralValuesUnderThePresentTraffic(t *testing.T) {
+	m := analysis.Metric{Name: "m", Count: 3}
+	r := analysis.Record{Metric: "m"}.Under(noon)
+	for i, want := range []string{"m was judged once since the traffic last changed, of 3 times", "m was judged twice since the traffic last changed, of 3 times", ""} {
+		r = r.Under(noon).Add(measured(analysis.Pass, i, ""))
+		require.Equal(t, want, analysis.Conclude([]analysis.Record{r}, []analysis.Metric{m}, noon).Reason)
+	}
+	later := noon.Add(time.Minute)
+	r = r.Under(later).Add(measured(analysis.NoData, 61, "")).Add(measured(analysis.Pass, 62, ""))
+	require.Equal(t, "m was judged once since the traffic last changed, of 3 times", analysis.Conclude([]analysis.Record{r}, []analysis.Metric{m}, later).Reason)
+}
+
+func TestARecordKeepsTheLastMeasurementsOnly(t *testing.T) {
+	r := analysis.Record{}
+	for i := range 25 {
+		before := r
+		r = r.Add(measured(analysis.Pass, i, ""))
+		if i > 0 {
+			require.Equal(t, noon.Add(time.Duration(i-1)*time.Second), before.Recent[len(before.Recent)-1].At, "what others hold stays as it is")
+		}
+	}
+	require.Len(t, r.Recent, analysis.Kept)
+	require.Equal(t, noon.Add(15*time.Second), r.Recent[0].At)
 }

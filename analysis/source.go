@@ -90,20 +90,3 @@ type Bucket struct {
 
 // Number is the Sample of a plain number.
 func Number(value float64) Sample { return Sample{Series: []Series{{Value: value}}} }
-
-// Metric is one number that is asked for repeatedly, as resolved from the user's spec.
-type Metric struct {
-	Name string
-	// Source is asked; nil stands for the engine's own.
-	Source Source
-	// Query is what the source is asked, all variables replaced but {{window}}, which depends on when it is asked.
-	Query string
-	// Window is how far back the query looks, unless the release is younger.
-	Window time.Duration
-	// Threshold is the range in which the metric is good.
-	Threshold Threshold
-	// Interval between the starts of two measurements.
-	Interval time.Duration
-	// FailureLimit is how many measurements may fail before the metric does.
-	FailureLimit int
-}

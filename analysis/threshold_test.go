@@ -112,10 +112,11 @@ func FuzzThresholdNeverPassesWhatIsNoNumber(f *testing.F) {
 				continue
 			}
 			require.False(t, math.IsNaN(*bound) || math.IsInf(*bound, 0))
-			verdict, _, _ := analysis.Judge(threshold, analysis.Number(*bound), nil)
+			verdict := judge(threshold, analysis.Number(*bound), nil).Verdict
 			require.Equal(t, analysis.Pass, verdict, "bounds are included")
 		}
-		verdict, _, message := analysis.Judge(threshold, analysis.Number(value), nil)
+		j := judge(threshold, analysis.Number(value), nil)
+		verdict, message := j.Verdict, j.Message
 		if math.IsNaN(value) || math.IsInf(value, 0) {
 			require.NotEqual(t, analysis.Pass, verdict)
 		}

@@ -4,19 +4,21 @@ package analysis
 
 import "time"
 
-// Verdict is what one measurement says of a revision. The four are kept apart everywhere: only a pass lets a release go
-// on, only a fail takes it back.
+// Verdict is what one measurement says of a revision. The five are kept apart everywhere: only a pass lets a release go
+// on, and without a limit of the user's only a fail takes it back.
 type Verdict string
 
 // The verdicts.
 const (
-	// Pass: the value is within the threshold.
+	// Pass: the answer is good.
 	Pass Verdict = "pass"
-	// Fail: the value is outside the threshold.
+	// Fail: the answer is bad.
 	Fail Verdict = "fail"
+	// Inconclusive: the answer is neither good nor bad, or too little to tell.
+	Inconclusive Verdict = "inconclusive"
 	// NoData: the source answered that there is nothing to judge: no series, or not a number.
 	NoData Verdict = "no data"
-	// Error: the source could not be asked, or answered something that is not one number.
+	// Error: the source could not be asked, or its answer can't be judged.
 	Error Verdict = "error"
 )
 
@@ -28,11 +30,19 @@ type Measurement struct {
 	Metric string
 	// At is when the question was asked, so that an answer is never taken for newer than it is.
 	At time.Time
-	// Value is meaningful for Pass and Fail only.
-	Value   float64
+	Judgement
+}
+
+// Judgement is what an answer of a source means.
+type Judgement struct {
 	Verdict Verdict
-	// Text is the value in the threshold's unit, for people; empty for NoData and Error.
+	// Value that was judged; meaningful only where Text isn't empty.
+	Value float64
+	// Text is the value in the threshold's unit, for people; empty if there is none.
 	Text string
-	// Message says what was wrong, for NoData and Error, or how the value missed the threshold, for Fail.
+	// Message says what was wrong: how the value missed ("was 0.91, wanted >= 0.99"), or for NoData and Error a sentence that
+	// stands alone. Empty for Pass.
 	Message string
+	// Requests is how many requests the value is about; zero if nobody counted them.
+	Requests float64
 }

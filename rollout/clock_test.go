@@ -18,7 +18,7 @@ func TestAPassFromTheFutureIsNoVerdict(t *testing.T) {
 	future, before := now.Add(time.Hour), now.Add(-time.Minute)
 	require.Equal(t, rollout.Revision("v2"), rollout.Decide(readyToPromote(now, before.Add(time.Minute), nil)).Status.Stable)
 
-	measured := readyToPromote(now, time.Time{}, []analysis.Measurement{{Run: 1, Metric: "m", At: future, Verdict: analysis.Pass}})
+	measured := readyToPromote(now, time.Time{}, []analysis.Measurement{{Run: 1, Metric: "m", At: future, Judgement: analysis.Judgement{Verdict: analysis.Pass}}})
 	require.Equal(t, rollout.Revision("v1"), rollout.Decide(measured).Status.Stable)
 	require.Equal(t, rollout.Revision("v1"), rollout.Decide(readyToPromote(now, future, nil)).Status.Stable)
 }

@@ -84,7 +84,7 @@ func (d *decision) begin(revision Revision, phase Phase) {
 	d.next.Runs++
 	d.next.Release = &Release{Run: d.next.Runs, Revision: revision, Started: d.o.Now}
 	for _, m := range d.o.Spec.Metrics {
-		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Threshold.Text})
+		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Wanted(), DryRun: m.DryRun})
 	}
 	d.enter(phase)
 }
@@ -99,6 +99,8 @@ func (d *decision) end() {
 func (d *decision) abort(cause Cause, format string, args ...any) {
 	release := d.next.Release
 	release.Cause, release.CauseMessage = cause, fmt.Sprintf(format, args...)
+	d.concludeOwn("the release was taken back: " + release.CauseMessage)
+	d.concludeBackground("the release was taken back: " + release.CauseMessage)
 	d.enter(Aborting)
 	d.report(Progressing, "Aborting", "taking revision %s back: %s", release.Revision, release.CauseMessage)
 	if cause == BySuperseded {

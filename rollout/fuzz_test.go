@@ -93,8 +93,8 @@ func (s *source) observed() Observed {
 		o.Request = &Request{ID: fmt.Sprint(s.below(2)), Verb: verbs[s.below(len(verbs))], Revision: s.revision(), Step: s.below(3)}
 	}
 	for range s.below(3) {
-		verdicts := []analysis.Verdict{analysis.Pass, analysis.Fail, analysis.NoData, analysis.Error}
-		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Step: s.below(2), Metric: []string{"m", "own"}[s.below(2)], At: s.at(), Verdict: verdicts[s.below(4)]})
+		verdicts := []analysis.Verdict{analysis.Pass, analysis.Fail, analysis.NoData, analysis.Error, analysis.Inconclusive}
+		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Step: s.below(2), Metric: []string{"m", "own"}[s.below(2)], At: s.at(), Judgement: analysis.Judgement{Verdict: verdicts[s.below(5)]}})
 	}
 	return o
 }
@@ -116,8 +116,12 @@ func (s *source) spec() Spec {
 	}
 	spec.DynamicStable, spec.MinPods, spec.PreviewReplicas, spec.RollbackWindow = s.maybe(), s.below(4), s.below(4), s.below(3)
 	spec.RestartAt, spec.StableLook, spec.CanaryLook = s.at(), []string{"", "a"}[s.below(2)], []string{"", "b"}[s.below(2)]
+	spec.MetricsFrom, spec.Bake = s.below(3), time.Duration(s.below(3)*10)*time.Second
 	if s.maybe() {
-		spec.Metrics = []analysis.Metric{{Name: "m", Interval: time.Second, FailureLimit: s.below(2)}}
+		spec.PostMetrics = []analysis.Metric{{Name: "own", Interval: time.Second}}
+	}
+	if s.maybe() {
+		spec.Metrics = []analysis.Metric{{Name: "m", Interval: time.Second, Limits: analysis.Limits{Failures: s.below(3) - 1}, Count: s.below(3), InitialDelay: time.Duration(s.below(3)) * time.Second}}
 	}
 	return spec
 }

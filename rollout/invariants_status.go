@@ -6,7 +6,7 @@ import (
 )
 
 // OnlyVerdictsPromote holds if only a revision with a positive verdict for this run, or a person's explicit request, becomes
-// stable. Cancelled, no data and error are not passes. The first revision needs none: there is nothing to compare with.
+// stable. Cancelled, inconclusive, no data and error are not passes, and a metric that is run dry has no say. The first revision needs none: there is nothing to compare with.
 func OnlyVerdictsPromote(w Write) error {
 	before, after := w.Before.Status, w.After.Status
 	if err := w.judged(); err != nil || before.Stable == after.Stable {

@@ -59,8 +59,12 @@ type Spec struct {
 	Wiring Wiring
 	// Steps of the plan.
 	Steps []Step
-	// Metrics are watched in the background. PostMetrics have to pass once the revision has all traffic.
+	// Metrics are watched in the background, from step MetricsFrom on, counting from 0. PostMetrics have to pass once the
+	// revision has all traffic.
 	Metrics, PostMetrics []analysis.Metric
+	MetricsFrom          int
+	// Bake is how long a revision has all traffic before it becomes stable.
+	Bake time.Duration
 	// DynamicStable: stable keeps only the pods that its share needs.
 	DynamicStable bool
 	// MinPods is how many pods a revision with any share has at least.

@@ -21,6 +21,8 @@ type Plan struct {
 	Wake time.Time
 	// Measure is what should be measured, nil for nothing.
 	Measure *Measure
+	// Analyses are over with this plan. They are for the record; nothing depends on them.
+	Analyses []Analysis
 	// Confirm: the plan removes something or changes the phase. It may be carried out only if Decide says the same of
 	// an observation that was read from the API server after it was made.
 	Confirm bool
@@ -116,8 +118,20 @@ type Measure struct {
 	Metrics []analysis.Metric
 	// Since is how far a measurement may look back at most.
 	Since time.Time
-	// Last is when each metric was last measured.
-	Last map[string]time.Time
+	// Last is when each metric was last measured, From when one is to be measured at the earliest.
+	Last, From map[string]time.Time
+}
+
+// Analysis is one that is over.
+type Analysis struct {
+	// Place within the release: background, step-2 (counting from 1), pre-promotion, post-promotion or bake.
+	Place    string
+	Run      int64
+	Revision Revision
+	Started  time.Time
+	// Conclusion with an empty verdict: it was cancelled, which is not a pass.
+	Conclusion analysis.Conclusion
+	Records    []analysis.Record
 }
 
 // Event is something that happened, told once.

@@ -18,13 +18,29 @@ func (d *decision) promoting() {
 		d.report(Waiting, "Paused", "%s: revision %s is not promoted", d.pausedBy(), release.Revision)
 		return
 	}
-	if !there || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) {
+	if !there || !d.baked() || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) {
 		return
 	}
+	d.concludeOwn(d.skipped())
+	d.concludeBackground(d.skipped())
 	d.makeStable(release.Revision)
 	d.event("Promoted", "revision %s is stable", release.Revision)
 	d.report(Progressing, "HandingOver", "revision %s is stable; handing everything over to it", release.Revision)
 	d.end()
+}
+
+// baked says whether the revision has had all traffic for as long as the user wants, or a person said that it is enough. Until
+// then it isn't stable, and what was stable is kept for the way back.
+func (d *decision) baked() bool {
+	release, bake := d.next.Release, d.o.Spec.Bake
+	if bake == 0 || release.Approved {
+		return true
+	}
+	d.patient = true
+	end := d.ownSince().Add(bake)
+	d.report(Progressing, "Baking", "revision %s serves everything, and bakes for %s, until %s, before it becomes stable",
+		release.Revision, bake, end.UTC().Format("15:04:05 UTC"))
+	return d.reached(end)
 }
 
 // makeStable is the one-way door. With backends that alternate, the one that has the traffic becomes the stable one as it is.

@@ -139,6 +139,9 @@ func (d *decision) carryOut(r Request) {
 // promoteFull skips all steps and the analysis.
 func (d *decision) promoteFull() {
 	release := d.next.Release
+	if release.Phase == Stepping {
+		d.concludeOwn("a person promoted the revision without waiting for it")
+	}
 	release.Step = len(d.o.Spec.Steps)
 	d.enter(Promoting)
 	release.Approved = true

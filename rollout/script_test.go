@@ -25,7 +25,7 @@ import (
 //	gitops weight 50, gitops deletes the route   somebody else changes the route; weights come without managed routes
 //	gitops rules testers, gitops rules           somebody else puts managed routes there, or takes them out
 //	service stable v2, service canary deleted    somebody else changes a Service
-//	metrics error, metrics no data, metrics ok   the metric source
+//	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)
@@ -48,8 +48,11 @@ func (s *script) do(command string) {
 	case "service":
 		s.service(rest)
 	case "metrics":
-		outages := map[string]analysis.Verdict{"ok": "", "error": analysis.Error, "no data": analysis.NoData}
-		s.cluster.SetOutage(outages[strings.Join(rest, " ")])
+		outages := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
+			"several": sim.Torn, "few": sim.Few, "lying": sim.Lying}
+		outage, known := outages[strings.Join(rest, " ")]
+		require.True(s.t, known, "there is no such outage")
+		s.cluster.SetOutage(outage)
 	case "crash":
 		s.cluster.Crash(rest[0], s.duration(rest[1]))
 	default:
@@ -110,6 +113,8 @@ func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
 		"paused":           func() { spec.Paused = value == "true" },
 		"steps":            func() { spec.Steps = s.steps(value) },
 		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
+		"metrics-from":     func() { spec.MetricsFrom = s.number(value) },
+		"bake":             func() { spec.Bake = s.duration(value) },
 		"post-metric":      func() { spec.PostMetrics = append(spec.PostMetrics, s.metric(value)) },
 	}
 }
@@ -150,8 +155,9 @@ func ruleStep(kind, name string) rollout.Step {
 	return step
 }
 
-// metric reads for example success-rate>99%. It is measured every ten seconds.
+// metric reads for example success-rate>99%;count:3;dry. It is measured every ten seconds.
 func (s *script) metric(text string) analysis.Metric {
+	text, options, _ := strings.Cut(text, ";")
 	name, low, _ := strings.Cut(text, ">")
 	high := ""
 	if low == "" {
@@ -159,7 +165,32 @@ func (s *script) metric(text string) analysis.Metric {
 	}
 	threshold, err := analysis.ParseThreshold(low, high)
 	require.NoError(s.t, err)
-	return analysis.Metric{Name: name, Threshold: threshold, Interval: 10 * time.Second, Window: time.Minute}
+	m := analysis.Metric{Name: name, Threshold: threshold, Interval: 10 * time.Second, Window: time.Minute}
+	if options == "" {
+		return m
+	}
+	for option := range strings.SplitSeq(options, ";") {
+		s.option(&m, option)
+	}
+	return m
+}
+
+func (s *script) option(m *analysis.Metric, text string) {
+	name, value, _ := strings.Cut(text, ":")
+	l := &m.Limits
+	set := map[string]func(){
+		"dry":          func() { m.DryRun = true },
+		"delay":        func() { m.InitialDelay = s.duration(value) },
+		"count":        func() { m.Count = s.number(value) },
+		"requests":     func() { m.MinRequests = float64(s.number(value)) },
+		"failures":     func() { l.Failures = s.number(value) },
+		"failing":      func() { l.ConsecutiveFailures = new(s.number(value)) },
+		"inconclusive": func() { l.Inconclusive = new(s.number(value)) },
+		"errors":       func() { l.ConsecutiveErrors = new(s.number(value)) },
+		"no-data":      func() { l.NoData = analysis.NoDataPolicy(value) },
+	}[name]
+	require.NotNil(s.t, set, "a metric has no option "+name)
+	set()
 }
 
 func (s *script) revision(words []string) {

@@ -90,6 +90,7 @@ func (d *decision) scaled(weight int) {
 func (d *decision) judge() {
 	d.judging = true
 	if d.approvedToGoOn("%s: the analysis of revision %s", d.position(), d.next.Release.Revision) {
+		d.concludeOwn(d.skipped())
 		d.nextStep("the analysis has passed")
 	}
 }

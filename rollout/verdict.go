@@ -10,7 +10,15 @@ import (
 
 // metrics are those that matter now: in the background, and those of the step or of the time after the switch.
 func (d *decision) metrics() []analysis.Metric {
-	return slices.Concat(d.o.Spec.Metrics, d.ownMetrics())
+	return slices.Concat(d.background(), d.ownMetrics())
+}
+
+// background are the metrics that are watched all the way, or from a step on.
+func (d *decision) background() []analysis.Metric {
+	if release := d.next.Release; release != nil && release.Phase == Stepping && release.Step < d.o.Spec.MetricsFrom {
+		return nil
+	}
+	return d.o.Spec.Metrics
 }
 
 // ownMetrics are those that only matter at this point of the release: what was measured before counts for nothing.
@@ -42,6 +50,7 @@ func (d *decision) fold() {
 		return
 	}
 	var records []analysis.Record
+	background, since := len(d.background()), d.verdictSince()
 	for i, m := range d.metrics() {
 		record := analysis.Record{Metric: m.Name}
 		if known := slices.IndexFunc(release.Metrics, func(r analysis.Record) bool { return r.Metric == m.Name }); known >= 0 {
@@ -51,8 +60,10 @@ func (d *decision) fold() {
 			// A clock was wrong then. Such a measurement would be newer than every change of the traffic to come.
 			record.Verdict = ""
 		}
-		record.Threshold = m.Threshold.Text
-		own := i >= len(d.o.Spec.Metrics)
+		if record.Threshold, record.DryRun = m.Wanted(), m.DryRun; m.Count > 1 {
+			record = record.Under(since)
+		}
+		own := i >= background
 		for _, measurement := range d.o.Measurements {
 			if measurement.Metric == m.Name && d.counts(measurement, own) {
 				record = record.Add(measurement)
@@ -64,7 +75,7 @@ func (d *decision) fold() {
 	if d.moved {
 		return
 	}
-	if c := d.conclude(d.metrics()); c.Verdict == analysis.Fail {
+	if c := d.conclude(d.metrics()); c.Condemned {
 		d.warn("AnalysisFailed", "%s", c.Reason)
 		d.abort(ByAnalysis, "%s", c.Reason)
 	}
@@ -98,11 +109,16 @@ func (d *decision) judged() bool {
 
 // conclude is what the measurements of this run say about the share that the revision has now.
 func (d *decision) conclude(metrics []analysis.Metric) analysis.Conclusion {
+	return analysis.Conclude(d.next.Release.Metrics, metrics, d.verdictSince())
+}
+
+// verdictSince is since when a measurement speaks for the share that the revision has now.
+func (d *decision) verdictSince() time.Time {
 	since := d.next.Ledger.Since.Add(d.o.Spec.Settle)
 	if d.judgedFrom().After(since) {
 		since = d.judgedFrom()
 	}
-	return analysis.Conclude(d.next.Release.Metrics, metrics, since)
+	return since
 }
 
 // judgedFrom is since when there is something to wait for a verdict on.
@@ -153,14 +169,24 @@ func (d *decision) measure() *Measure {
 	}
 	release, metrics := d.next.Release, d.metrics()
 	if release.Phase == Stepping && !d.judging {
-		metrics = d.o.Spec.Metrics
+		metrics = d.background()
 	}
 	if len(metrics) == 0 {
 		return nil
 	}
-	m := &Measure{Run: release.Run, Step: release.Step, Metrics: metrics, Since: release.ExposedAt, Last: map[string]time.Time{}}
+	m := &Measure{Run: release.Run, Step: release.Step, Metrics: metrics, Since: release.ExposedAt,
+		Last: map[string]time.Time{}, From: map[string]time.Time{}}
 	if release.ExposedAt.IsZero() {
 		m.Since = release.StepStarted
+	}
+	for i, metric := range metrics {
+		switch {
+		case metric.InitialDelay == 0:
+		case i < len(d.background()):
+			m.From[metric.Name] = m.Since.Add(metric.InitialDelay)
+		default:
+			m.From[metric.Name] = d.ownSince().Add(metric.InitialDelay)
+		}
 	}
 	for _, record := range release.Metrics {
 		m.Last[record.Metric] = record.At

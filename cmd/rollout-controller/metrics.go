@@ -18,6 +18,7 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/analysis/outbound"
 	"github.com/rollout-dev/rollout/cmd/internal/sources"
+	"github.com/rollout-dev/rollout/providers/cel"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/controller"
 )
@@ -36,7 +37,11 @@ func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, con
 	}
 	opener := sources.NewOpener(kube, allow)
 	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
-	q := controller.Queries{PodsTellApart: source.Router(s.builtinMetrics) == source.Pods, Providers: controller.Providers{
+	conditions, err := cel.New()
+	if err != nil {
+		return nil, controller.Queries{}, nil, err
+	}
+	q := controller.Queries{Condition: conditions.Compile, PodsTellApart: source.Router(s.builtinMetrics) == source.Pods, Providers: controller.Providers{
 		Check: opener.Check,
 		Query: func(ctx context.Context, r controller.ProviderRequest, q analysis.Query) (analysis.Sample, error) {
 			return opener.Query(ctx, sources.Request(r), q)

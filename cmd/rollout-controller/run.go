@@ -73,7 +73,11 @@ func run(ctx context.Context, s settings) error {
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
 		Metrics: prometheus.WrapRegistererWithPrefix("rollout_", registry)})
 	caches.Connect(queue)
-	return serve(ctx, s, log, engine.Probes{Queues: []*engine.Queue{queue}, Synced: caches.Synced(), Metrics: registry}, func(ctx context.Context) error {
+	alone := controller.NewMeasurer(measurer.MeasurerOptions)
+	analyses := engine.NewQueue(&controller.Analyses{Runs: to.rollouts, Caches: caches, Measurer: alone, Queries: queries, Log: log},
+		engine.QueueOptions{Name: "analyses", Workers: 1, Log: log, Metrics: prometheus.WrapRegistererWithPrefix("rollout_analysis_", registry)})
+	caches.ConnectAnalyses(analyses)
+	return serve(ctx, s, log, engine.Probes{Queues: []*engine.Queue{queue, analyses}, Synced: caches.Synced(), Metrics: registry}, func(ctx context.Context) error {
 		var beside sync.WaitGroup
 		defer beside.Wait()
 		ctx, stop := context.WithCancel(ctx)
@@ -88,6 +92,8 @@ func run(ctx context.Context, s settings) error {
 		return lead(ctx, s, log, to.kubernetes, func(ctx context.Context) {
 			log.Info("working", zap.String("identity", s.identity))
 			beside.Go(func() { measurer.Run(ctx, queue.Add) })
+			beside.Go(func() { alone.Run(ctx, analyses.Add) })
+			beside.Go(func() { analyses.Run(ctx) })
 			queue.Run(ctx)
 		})
 	})

@@ -97,7 +97,7 @@ func (p *program) addCommands(root *cobra.Command) {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"look", "See what happens:", []*cobra.Command{p.getCommand(), p.listCommand(), p.statusCommand(), p.explainCommand()}},
+		{"look", "See what happens:", []*cobra.Command{p.getCommand(), p.listCommand(), p.statusCommand(), p.explainCommand(), p.analyzeCommand()}},
 		{"steer", "Steer a release:", []*cobra.Command{p.promoteCommand(), p.abortCommand(), p.retryCommand(), p.pauseCommand(), p.resumeCommand()}},
 		{"change", "Change what runs:", []*cobra.Command{p.setCommand(), p.undoCommand(), p.restartCommand()}},
 	} {

@@ -87,8 +87,10 @@ func connect(kubeconfig string, stage stage) (*app, error) {
 
 // installDefinition applies the CRD and returns when the API server serves Rollouts.
 func (a *app) installDefinition(ctx context.Context) error {
-	if err := a.apply(ctx, crds.Rollouts); err != nil {
-		return err
+	for _, definition := range crds.All() {
+		if err := a.apply(ctx, definition); err != nil {
+			return err
+		}
 	}
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {

@@ -99,7 +99,7 @@ func (h history) fails(ctx context.Context, metric v1alpha1.Metric, at time.Time
 	if vector, ok := value.(model.Vector); ok && len(vector) == 1 {
 		sample = analysis.Number(float64(vector[0].Value))
 	}
-	verdict, _, _ := analysis.Judge(threshold, sample, nil)
+	verdict := analysis.Judge(analysis.Metric{Threshold: threshold}, analysis.Evidence{Sample: sample}).Verdict
 	return verdict == analysis.Fail, nil
 }
 

@@ -149,16 +149,24 @@ func (c *Cluster) connect(io.Reader) (err error) {
 }
 
 func (c *Cluster) installCRD(io.Reader) error {
-	text, err := os.ReadFile(filepath.Join(repository, "deploy", "crds", "rollout.dev_rollouts.yaml"))
-	if err != nil {
-		return err
-	}
 	ctx := context.Background()
-	if err := c.Apply(ctx, metav1.NamespaceNone, string(text)); err != nil {
-		return err
+	for _, resource := range []string{"rollouts", "analysisruns", "analysistemplates", "clusteranalysistemplates"} {
+		text, err := os.ReadFile(filepath.Join(repository, "deploy", "crds", "rollout.dev_"+resource+".yaml"))
+		if err != nil {
+			return err
+		}
+		if err := c.Apply(ctx, metav1.NamespaceNone, string(text)); err != nil {
+			return err
+		}
 	}
 	return Wait(ctx, "the API server to serve Rollouts", func(ctx context.Context) error {
-		_, err := c.Rollouts.Rollouts(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
+		if _, err := c.Rollouts.Rollouts(metav1.NamespaceAll).List(ctx, metav1.ListOptions{}); err != nil {
+			return err
+		}
+		if _, err := c.Rollouts.ClusterAnalysisTemplates().List(ctx, metav1.ListOptions{}); err != nil {
+			return err
+		}
+		_, err := c.Rollouts.AnalysisRuns(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 		return err
 	})
 }

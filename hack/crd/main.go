@@ -1,5 +1,5 @@
-// Command crd writes the Rollout's CustomResourceDefinition: the one that controller-gen made from our types, with the
-// schema of a pod template grafted into it.
+// Command crd writes the CustomResourceDefinitions that controller-gen made from our types; into that of the Rollout the schema
+// of a pod template is grafted.
 package main
 
 import (
@@ -19,8 +19,8 @@ const (
 )
 
 func main() {
-	in := flag.String("in", "", "directory with the two files that controller-gen wrote")
-	out := flag.String("out", "", "directory to write "+rolloutFile+" to")
+	in := flag.String("in", "", "directory with the files that controller-gen wrote")
+	out := flag.String("out", "", "directory to write the CRDs to")
 	flag.Parse()
 	if err := run(*in, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "crd:", err)
@@ -46,9 +46,30 @@ func run(in, out string) error {
 	boundSelector(&spec)
 	strategy := spec.Properties["strategy"]
 	openProviders(&strategy)
+	sayOnce(strategy)
 	spec.Properties["strategy"] = strategy
 	rootSchema(rollouts).Properties["spec"] = spec
-	return write(filepath.Join(out, rolloutFile), rollouts)
+	if err := write(filepath.Join(out, rolloutFile), rollouts); err != nil {
+		return err
+	}
+	for _, file := range analysisFiles() {
+		crd, err := read(filepath.Join(in, file))
+		if err != nil {
+			return err
+		}
+		root := rootSchema(crd).Properties["spec"]
+		openProviders(&root)
+		rootSchema(crd).Properties["spec"] = root
+		if err := write(filepath.Join(out, file), crd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// analysisFiles hold no pod template.
+func analysisFiles() []string {
+	return []string{"rollout.dev_analysisruns.yaml", "rollout.dev_analysistemplates.yaml", "rollout.dev_clusteranalysistemplates.yaml"}
 }
 
 func rootSchema(crd *apiextensionsv1.CustomResourceDefinition) *apiextensionsv1.JSONSchemaProps {

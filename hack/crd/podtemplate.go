@@ -10,7 +10,7 @@ import (
 
 // maxDescription bounds a description within the template. The whole CRD has to stay below the 256 KiB that
 // kubectl apply can remember in an annotation, and the descriptions of core/v1 alone are longer.
-const maxDescription = 120
+const maxDescription = 52
 
 // podTemplate turns the schema that controller-gen derives from core/v1 into one that helps people and never touches what
 // they wrote: types and required fields are checked, but nothing is defaulted, and a field that this version of core/v1
@@ -27,6 +27,11 @@ func podTemplate(template *apiextensionsv1.JSONSchemaProps) {
 	// A missing and an empty list of containers are told as two different errors; null would be a third.
 	containers.Nullable = false
 	spec.Properties["containers"] = containers
+	container := containers.Items.Schema.Properties
+	sameAs(container, "readinessProbe", "livenessProbe")
+	sameAs(container, "startupProbe", "livenessProbe")
+	sameAs(spec.Properties["affinity"].Properties, "podAntiAffinity", "podAffinity")
+	sameAs(spec.Properties, "initContainers", "containers")
 	spec.Properties["ephemeralContainers"] = forbiddenList("Not allowed in a pod template: ephemeral containers are added to a running pod.")
 	spec.Nullable = false
 	template.Properties["spec"] = spec

@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -9,16 +12,18 @@ import (
 	"github.com/rollout-dev/rollout/traffic"
 )
 
-// resolveAnalysis reads the metrics of the strategy: those in the background, and those before and after the switch.
-func (r *resolved) resolveAnalysis(queries Queries, w *world) {
+// resolveAnalysis reads what is judged: in the background, at steps, and before, after or at the switch.
+func (r *resolved) resolveAnalysis(queries Queries, shelf library, w *world) {
 	queries.owner = ownerOf(w.object)
-	s, variables := w.object.Spec.Strategy, w.queryVariables(r.spec)
+	s := w.object.Spec.Strategy
+	reader := metricReader{resolved: r, queries: queries, shelf: shelf, namespace: w.object.Namespace,
+		subject: subject{object: w.object, variables: w.queryVariables(r.spec)}}
 	switch r.spec.Wiring.Mode {
 	case rollout.ByRoutes, rollout.ByPods:
-		r.spec.Metrics = r.metrics("spec.strategy.canary.analysis", s.Canary.Analysis, queries, variables)
+		reader.canary(s.Canary)
 	case rollout.BySelector:
-		before := r.metrics("spec.strategy.blueGreen.prePromotionAnalysis", s.BlueGreen.PrePromotionAnalysis, queries, variables)
-		r.spec.PostMetrics = r.metrics("spec.strategy.blueGreen.postPromotionAnalysis", s.BlueGreen.PostPromotionAnalysis, queries, variables)
+		before := reader.read("spec.strategy.blueGreen.prePromotionAnalysis", s.BlueGreen.PrePromotionAnalysis)
+		r.spec.PostMetrics = reader.read("spec.strategy.blueGreen.postPromotionAnalysis", s.BlueGreen.PostPromotionAnalysis)
 		for i := range r.spec.Steps {
 			if r.spec.Steps[i].Kind == rollout.Judge {
 				r.spec.Steps[i].Metrics = before
@@ -27,28 +32,106 @@ func (r *resolved) resolveAnalysis(queries Queries, w *world) {
 	}
 }
 
-func (r *resolved) metrics(field string, wanted *v1alpha1.Analysis, queries Queries, variables map[string]string) []analysis.Metric {
+// metricReader makes metrics of the user's analyses.
+type metricReader struct {
+	*resolved
+	queries   Queries
+	shelf     library
+	namespace string
+	subject   subject
+}
+
+func (r metricReader) canary(canary *v1alpha1.Canary) {
+	const background = "spec.strategy.canary.analysis"
+	if a := canary.Analysis; a != nil {
+		r.spec.Metrics, r.spec.MetricsFrom = r.read(background, &a.Analysis), int(a.StartingStep)
+	}
+	for i, step := range canary.Steps {
+		if step.Analysis != nil {
+			field := fmt.Sprintf("spec.strategy.canary.steps[%d].analysis", i)
+			r.spec.Steps[i].Metrics = r.apart(background, field, r.read(field, step.Analysis))
+		}
+	}
+	if bake := canary.Bake; bake != nil {
+		const field = "spec.strategy.canary.bake.analysis"
+		r.spec.Bake = durationOr(bake.Duration, 0)
+		r.spec.PostMetrics = r.apart(background, field, r.read(field, bake.Analysis))
+	}
+}
+
+// apart refuses a metric that is watched in the background too: what was measured for the one would count for the other.
+func (r metricReader) apart(background, field string, own []analysis.Metric) []analysis.Metric {
+	for _, m := range own {
+		if slices.ContainsFunc(r.spec.Metrics, func(other analysis.Metric) bool { return other.Name == m.Name }) {
+			r.problem(reasonInvalidMetric, "%s has the metric %s, and so has %s; give one of them another name", field, m.Name, background)
+		}
+	}
+	return own
+}
+
+// read resolves an analysis. What can't be resolved stays as a metric that can't be measured: it holds a release that is under
+// way, whereas leaving it out would let the release go on without a verdict.
+func (r metricReader) read(field string, wanted *v1alpha1.Analysis) []analysis.Metric {
 	if wanted == nil {
 		return nil
 	}
-	if queries.Missing() && slices.ContainsFunc(wanted.Metrics, func(m v1alpha1.Metric) bool { return m.Provider == nil }) {
+	all := collect(r.shelf, r.namespace, field, *wanted)
+	if r.queries.Missing() && slices.ContainsFunc(all.metrics, func(m origin) bool { return m.metric.Provider == nil }) {
 		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoMetricSource, Reference: true,
 			Message: field + " needs Prometheus, and the engine was started without its address; start the controller with --prometheus-address"})
 	}
 	var metrics []analysis.Metric
-	for i, metric := range wanted.Metrics {
-		if why := notBuiltIn(metric, r.spec.Wiring, queries); why != "" {
-			r.problem(reasonInvalidMetric, "%s.metrics[%d] (%s): %s", field, i, metric.Name, why)
-			continue
-		}
-		resolvedMetric, err := queries.Resolve(metric, variables)
+	for _, text := range all.missing {
+		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoTemplate, Message: text, Reference: true})
+		metrics = append(metrics, unmeasurable(v1alpha1.Metric{Name: "templates"}, text))
+	}
+	for _, text := range all.mistakes {
+		r.problem(reasonInvalidAnalysis, "%s: %s", field, text)
+	}
+	variables, secrets, err := r.subject.values(all.args)
+	if err != nil {
+		r.problem(reasonInvalidAnalysis, "%s.args: %v", field, err)
+	}
+	for _, m := range all.metrics {
+		metric, err := r.metric(m.metric, variables, secrets)
 		if err != nil {
-			r.problem(reasonInvalidMetric, "%s.metrics[%d] (%s): %v", field, i, metric.Name, err)
-			continue
+			r.problem(reasonInvalidMetric, "%s: %v", m.field, err)
+			metric = unmeasurable(m.metric, m.field+": "+err.Error())
 		}
-		metrics = append(metrics, resolvedMetric)
+		metrics = append(metrics, metric)
 	}
 	return metrics
+}
+
+func (r metricReader) metric(m v1alpha1.Metric, variables map[string]string, secrets []string) (analysis.Metric, error) {
+	if why := notBuiltIn(m, r.spec.Wiring, r.queries); why != "" {
+		return analysis.Metric{}, errors.New(why)
+	}
+	texts := []string{m.Query, m.RequestsQuery}
+	if m.Baseline != nil {
+		texts = append(texts, m.Baseline.Query)
+	}
+	if name := secretIn(secrets, texts...); name != "" {
+		return analysis.Metric{}, fmt.Errorf("the argument %s is a secret and can't be part of a query, which everybody sees; use it where the provider takes credentials", name)
+	}
+	if variables == nil {
+		return analysis.Metric{}, errors.New("its arguments have no values")
+	}
+	return r.queries.Resolve(m, variables)
+}
+
+// unmeasurable is a metric of which every measurement is an error that says why.
+func unmeasurable(m v1alpha1.Metric, why string) analysis.Metric {
+	return analysis.Metric{Name: m.Name, Source: refusal(why), Interval: durationOr(m.Interval, defaultInterval), Window: defaultWindow,
+		Limits: limitsOf(m.MetricLimits), DryRun: m.DryRun != nil && *m.DryRun}
+}
+
+// refusal is a source that never answers.
+type refusal string
+
+// Query says why not.
+func (r refusal) Query(context.Context, analysis.Query) (analysis.Sample, error) {
+	return analysis.Sample{}, errors.New(string(r))
 }
 
 // notBuiltIn says why a metric needs a query of its own, empty if it doesn't.

@@ -35,6 +35,10 @@ type Caches struct {
 	Services    *engine.Store[*corev1.Service]
 	Endpoints   *engine.Store[*discoveryv1.EndpointSlice]
 
+	AnalysisRuns     *engine.Store[*v1alpha1.AnalysisRun]
+	Templates        *engine.Store[*v1alpha1.AnalysisTemplate]
+	ClusterTemplates *engine.Store[*v1alpha1.ClusterAnalysisTemplate]
+
 	sources *Sources
 	held    *engine.Store[*deployment]
 	// kinds are those of routes, by their names.
@@ -58,13 +62,31 @@ func NewCaches(kube kubernetes.Interface, rollouts client.Client, sources *Sourc
 		kind.cache.WantedWhen(func() bool { return c.routeWanted(kind.name) })
 		c.kinds[kind.name] = kind
 	}
+	c.AnalysisRuns = engine.NewStore(engine.ListWatch(kube, rollouts.AnalysisRuns(namespace)), &v1alpha1.AnalysisRun{}, stripRun,
+		map[string]func(*v1alpha1.AnalysisRun) []string{byOwner: indexRunOwner})
+	c.Templates = engine.NewStore(engine.ListWatch(kube, rollouts.AnalysisTemplates(namespace)), &v1alpha1.AnalysisTemplate{}, stripTemplate, nil)
+	c.ClusterTemplates = engine.NewStore(engine.ListWatch(kube, rollouts.ClusterAnalysisTemplates()), &v1alpha1.ClusterAnalysisTemplate{},
+		stripClusterTemplate, nil)
+	c.Templates.WantedWhen(c.templatesWanted)
+	c.ClusterTemplates.WantedWhen(c.templatesWanted)
 	return c
 }
 
 // Run feeds the caches until ctx ends.
 func (c *Caches) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, run := range []func(context.Context){c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run, c.held.Run} {
+	for _, run := range []func(context.Context){
+		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run, c.held.Run,
+		func(ctx context.Context) {
+			c.AnalysisRuns.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.AnalysisRunResource), 0)
+		},
+		func(ctx context.Context) {
+			c.Templates.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.AnalysisTemplateResource), 0)
+		},
+		func(ctx context.Context) {
+			c.ClusterTemplates.RunWhenServed(ctx, c.discovery, ownResource(v1alpha1.ClusterAnalysisTemplateResource), 0)
+		},
+	} {
 		all.Go(func() { run(ctx) })
 	}
 	for _, kind := range c.kinds {
@@ -78,6 +100,7 @@ func (c *Caches) Synced() map[string]func() bool {
 	all := map[string]func() bool{
 		"rollouts": c.Rollouts.Synced, "replicasets": c.ReplicaSets.Synced, "services": c.Services.Synced,
 		"deployments": c.held.Synced, "endpointslices": c.Endpoints.Synced,
+		"analysisruns": c.AnalysisRuns.Synced, "analysistemplates": c.Templates.Synced, "clusteranalysistemplates": c.ClusterTemplates.Synced,
 	}
 	for _, kind := range c.kinds {
 		all[kind.resource.Resource] = kind.cache.Synced
@@ -89,6 +112,7 @@ func (c *Caches) Synced() map[string]func() bool {
 func (c *Caches) WaitSynced(ctx context.Context) error {
 	waits := []func(context.Context) error{
 		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced, c.held.WaitSynced,
+		c.AnalysisRuns.WaitSynced, c.Templates.WaitSynced, c.ClusterTemplates.WaitSynced,
 	}
 	for _, kind := range c.kinds {
 		waits = append(waits, kind.cache.WaitSynced)

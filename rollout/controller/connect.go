@@ -40,9 +40,15 @@ func (c *Caches) Connect(queue *engine.Queue) {
 		}
 	})
 	c.connectSources(queue)
+	c.connectTemplates(queue)
 	for _, kind := range c.kinds {
 		kind.onChange(func(route engine.Key) { c.addIndexed(queue, byRoute, routeKey(kind.name, route.Namespace, route.Name)) })
 	}
+}
+
+// ConnectAnalyses makes every change of an AnalysisRun bring it to the queue.
+func (c *Caches) ConnectAnalyses(queue *engine.Queue) {
+	c.AnalysisRuns.OnChange(func(before, after *v1alpha1.AnalysisRun) { queue.Add(keyOf(either(before, after))) })
 }
 
 // letGo are the claims, as the cache files them, that a Rollout no longer has after a change.

@@ -164,6 +164,7 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 	if later.IsZero() {
 		// Otherwise what was measured is not persisted yet, and has to be observed again.
 		c.Measurer.Want(w.key, plan.Measure)
+		c.record(ctx, w, plan.Analyses)
 	}
 	if failed != nil {
 		return time.Time{}, fmt.Errorf("carry out the plan for Rollout %s: %w", w.key, failed)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -75,7 +74,7 @@ func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.jobs[key]
-	if want == nil || m.ctx == nil || m.Source == nil && !slices.ContainsFunc(want.Metrics, func(metric analysis.Metric) bool { return metric.Source != nil }) {
+	if want == nil || m.ctx == nil {
 		if old != nil {
 			m.stop(key)
 		}
@@ -138,6 +137,9 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 		if !last.IsZero() {
 			wait = time.Until(last.Add(metric.Interval))
 		}
+		if from := j.measure.From[metric.Name]; !from.IsZero() {
+			wait = max(wait, time.Until(from))
+		}
 		j.timers[metric.Name] = time.AfterFunc(max(wait, 0), func() { m.measure(key, j, metric) })
 	}
 	for name, timer := range j.timers {
@@ -158,17 +160,6 @@ func (j *job) last(metric string) time.Time {
 	return last
 }
 
-// ask asks the metric's own source, or the engine's.
-func (m *Measurer) ask(ctx context.Context, metric analysis.Metric, q analysis.Query) (analysis.Sample, error) {
-	switch {
-	case metric.Source != nil:
-		return metric.Source.Query(ctx, q)
-	case m.Source != nil:
-		return m.Source.Query(ctx, q)
-	}
-	return analysis.Sample{}, errors.New("the engine was started without --prometheus-address")
-}
-
 // later asks again for what a source is still finding out.
 func (m *Measurer) later(key engine.Key, j *job, metric analysis.Metric) {
 	m.mu.Lock()
@@ -176,6 +167,17 @@ func (m *Measurer) later(key engine.Key, j *job, metric analysis.Metric) {
 	if m.jobs[key] == j && j.ctx.Err() == nil && j.timers[metric.Name] != nil {
 		j.timers[metric.Name] = time.AfterFunc(pendingPause, func() { m.measure(key, j, metric) })
 	}
+}
+
+// errNoSource is what every measurement says without a metric source.
+var errNoSource = errors.New("there is nobody to ask; start the controller with --prometheus-address")
+
+// sourceOf is who is asked about a metric, nil if there is nobody.
+func (m *Measurer) sourceOf(metric analysis.Metric) analysis.Source {
+	if metric.Source != nil {
+		return metric.Source
+	}
+	return m.Source
 }
 
 // measure asks for one metric and schedules its next measurement.
@@ -191,19 +193,17 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
-	query := queryAt(metric, at.Sub(since))
-	query.ID = fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
+	id := fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
-	sample, err := m.ask(ctx, metric, query)
-	if errors.Is(err, analysis.ErrPending) {
+	evidence := analysis.Evidence{Err: errNoSource}
+	if source := m.sourceOf(metric); source != nil {
+		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), id)
+	}
+	if errors.Is(evidence.Err, analysis.ErrPending) {
 		m.later(key, j, metric)
 		return
 	}
-	verdict, value, message := analysis.Judge(metric.Threshold, sample, err)
-	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Value: value, Verdict: verdict, Message: message}
-	if verdict == analysis.Pass || verdict == analysis.Fail {
-		result.Text = metric.Threshold.Format(value)
-	}
+	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()

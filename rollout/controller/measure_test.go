@@ -117,13 +117,6 @@ func TestANewRunForgetsWhatWasMeasuredOfTheOneBefore(t *testing.T) {
 	})
 }
 
-func TestAQueryLooksBackNoFurtherThanTheRunHasHadTraffic(t *testing.T) {
-	m := metric(t, "a")
-	require.Equal(t, "rate(x[8000ms])", queryAt(m, 8*time.Second).Text)
-	require.Equal(t, "rate(x[60000ms])", queryAt(m, time.Hour).Text)
-	require.Equal(t, "rate(x[1000ms])", queryAt(m, 0).Text, "Prometheus knows no empty window")
-}
-
 func TestAMeasurementThatIsStillBeingMadeIsAskedForAgainUnderTheSameID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ids []string

@@ -21,6 +21,8 @@ const (
 	reasonUnfitRoute       = "UnfitRoute"
 	reasonMissingRoute     = "MissingRoute"
 	reasonNoMetricSource   = "NoMetricSource"
+	reasonNoTemplate       = "MissingTemplate"
+	reasonInvalidAnalysis  = "InvalidAnalysis"
 )
 
 // referenceProblems say what is wrong with the Services and routes that the spec names. What is only in force, because the spec

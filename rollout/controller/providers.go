@@ -68,12 +68,12 @@ func expandProvider(p v1alpha1.MetricProvider, variables map[string]string) (v1a
 	text := *place
 	*place = ""
 	with := maps.Clone(variables)
-	with[windowVariable] = "{{" + windowVariable + "}}"
+	with[analysis.WindowVariable] = "{{" + analysis.WindowVariable + "}}"
 	text, err := analysis.Expand(text, with)
 	if err != nil {
 		return p, "", err
 	}
-	delete(with, windowVariable)
+	delete(with, analysis.WindowVariable)
 	document, err := json.Marshal(p)
 	if err != nil {
 		return p, "", fmt.Errorf("read it: %w", err)

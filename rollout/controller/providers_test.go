@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +33,7 @@ func asked(requests *[]ProviderRequest, queries *[]analysis.Query) Queries {
 }
 
 func provided(p v1alpha1.MetricProvider) v1alpha1.Metric {
-	return v1alpha1.Metric{Name: "errors", Threshold: v1alpha1.Threshold{Max: "5"}, Provider: &p}
+	return v1alpha1.Metric{Name: "errors", Threshold: &v1alpha1.Threshold{Max: "5"}, Provider: &p}
 }
 
 func TestAMetricWithAProviderAsksItWithItsVariablesFilledIn(t *testing.T) {
@@ -43,8 +44,7 @@ func TestAMetricWithAProviderAsksItWithItsVariablesFilledIn(t *testing.T) {
 	}})
 	m, err := asked(&requests, &queries).Resolve(spec, variables)
 	require.NoError(t, err)
-	_, err = m.Source.Query(t.Context(), queryAt(m, 8e9))
-	require.NoError(t, err)
+	require.NoError(t, analysis.Ask(t.Context(), m.Source, m, 8*time.Second, "id").Err)
 	require.Equal(t, `rate(errors{service="canary"}[8000ms])`, queries[0].Text)
 	require.Equal(t, "http://shop.mimir", requests[0].Provider.Prometheus.Address)
 	require.Equal(t, "shop", requests[0].Provider.Prometheus.Tenant)

@@ -73,7 +73,7 @@ func (c *Controller) resolve(w *world) resolved {
 	if w.other != "" {
 		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share it: give this one Services of its own, or subsets and managed routes", w.other)
 	}
-	r.resolveAnalysis(c.Queries, w)
+	r.resolveAnalysis(c.Queries, c.Caches, w)
 	return r
 }
 
@@ -159,6 +159,8 @@ func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
 		return headerStep(step.SetHeaderRoute)
 	case step.SetMirrorRoute != nil:
 		return mirrorStep(step.SetMirrorRoute)
+	case step.Analysis != nil:
+		return rollout.Step{Kind: rollout.Judge}
 	case step.Pause != nil && step.Pause.Duration != nil:
 		return rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)}
 	}

@@ -14,7 +14,11 @@ import (
 
 // withQueries is a Controller that has somebody to ask. The query of a built-in metric is the Service it is about.
 func withQueries() *Controller {
-	return &Controller{Options: Options{Queries: Queries{Builtin: func(b Built) (string, error) { return b.Service, nil }}}}
+	return &Controller{Options: Options{Queries: exampleQueries()}}
+}
+
+func exampleQueries() Queries {
+	return Queries{Builtin: func(b Built) (string, error) { return b.Service, nil }}
 }
 
 func resolveExample(t *testing.T, change func(*v1alpha1.Rollout)) resolved {
@@ -22,6 +26,17 @@ func resolveExample(t *testing.T, change func(*v1alpha1.Rollout)) resolved {
 	r := exampleRollout(exampleTemplate)
 	change(r)
 	return withQueries().resolve(&world{object: r, observed: rollout.Observed{Status: readStatus(r.Status)}})
+}
+
+// resolveWith resolves the analyses of the example with templates.
+func resolveWith(t *testing.T, shelf library, change func(*v1alpha1.Rollout)) resolved {
+	t.Helper()
+	o := exampleRollout(exampleTemplate)
+	change(o)
+	r := resolved{spec: rollout.Spec{Wiring: wiringOf(o.Spec.Strategy)}}
+	r.resolveStrategy(o.Spec.Strategy, "")
+	r.resolveAnalysis(exampleQueries(), shelf, &world{object: o})
+	return r
 }
 
 func TestDefaultsAreThoseOfADeployment(t *testing.T) {
@@ -111,7 +126,9 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 			reasonInvalidMetric, []string{"spec.strategy.blueGreen.postPromotionAnalysis.metrics[0] (latency)", "query of its own"},
 		},
 		"a built-in metric without routes": {
-			func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = builtIn() },
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()}
+			},
 			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "trafficRouting"},
 		},
 		"a route that is named twice": {
@@ -125,7 +142,7 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 			func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy.Canary = meshed()
 				r.Spec.Strategy.Canary.TrafficRouting.GatewayAPI = nil
-				r.Spec.Strategy.Canary.Analysis = builtIn()
+				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()}
 			},
 			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "istio_requests_total"},
 		},
@@ -164,15 +181,15 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 		"a threshold that is no number": {
 			func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy.Canary = routed("stable", "canary")
-				r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "success-rate", Threshold: v1alpha1.Threshold{Min: "much"}}}}
+				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "success-rate", Threshold: &v1alpha1.Threshold{Min: "much"}}}}}
 			},
 			reasonInvalidMetric, []string{"analysis.metrics[0] (success-rate)", `"much"`},
 		},
 		"a variable that doesn't exist": {
 			func(r *v1alpha1.Rollout) {
-				r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{
-					{Name: "conversion", Query: `sum(x{v="{{version}}"})`, Threshold: v1alpha1.Threshold{Min: "1"}},
-				}}
+				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: v1alpha1.Analysis{Metrics: []v1alpha1.Metric{
+					{Name: "conversion", Query: `sum(x{v="{{version}}"})`, Threshold: &v1alpha1.Threshold{Min: "1"}},
+				}}}
 			},
 			reasonInvalidMetric, []string{"analysis.metrics[0] (conversion)", "{{version}}", "{{revision}}"},
 		},
@@ -192,7 +209,7 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 func TestAReferenceProblemIsToldFromABrokenSpec(t *testing.T) {
 	c := &Controller{}
 	r := exampleRollout(exampleTemplate)
-	r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "success-rate", Threshold: v1alpha1.Threshold{Min: "1"}}}}
+	r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "success-rate", Threshold: &v1alpha1.Threshold{Min: "1"}}}}}
 	problems := c.resolve(&world{object: r}).problems
 	require.Equal(t, reasonNoMetricSource, problems[0].Reason)
 	require.True(t, problems[0].Reference)
@@ -201,11 +218,11 @@ func TestAReferenceProblemIsToldFromABrokenSpec(t *testing.T) {
 }
 
 func builtIn() *v1alpha1.Analysis {
-	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "latency", Threshold: v1alpha1.Threshold{Max: "1s"}}}}
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "latency", Threshold: &v1alpha1.Threshold{Max: "1s"}}}}
 }
 
 func asking(query string) *v1alpha1.Analysis {
-	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "conversion", Query: query, Threshold: v1alpha1.Threshold{Min: "1"}}}}
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "conversion", Query: query, Threshold: &v1alpha1.Threshold{Min: "1"}}}}
 }
 
 func TestBlueGreenJudgesThePreviewAndThenPausesAsTheUserSays(t *testing.T) {
@@ -332,7 +349,7 @@ func TestQueriesAskAboutTheServiceThatReachesTheCanaryNow(t *testing.T) {
 		return resolveExample(t, func(r *v1alpha1.Rollout) {
 			canary := routed("", "")
 			canary.PingPong = &v1alpha1.PingPong{PingService: "ping", PongService: "pong"}
-			canary.Analysis = builtIn()
+			canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()}
 			r.Spec.Strategy.Canary = canary
 			r.Status.Traffic = &v1alpha1.Traffic{Wiring: newWiring(wiringOf(r.Spec.Strategy)), Swapped: swapped}
 		})

@@ -7,7 +7,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
@@ -49,10 +48,7 @@ func readRelease(r *v1alpha1.Release) *rollout.Release {
 		Cause: rollout.Cause(r.Cause), CauseMessage: r.CauseMessage, AbortedAt: timeOf(r.AbortedAt),
 	}
 	for _, m := range r.Metrics {
-		out.Metrics = append(out.Metrics, analysis.Record{
-			Metric: m.Name, Threshold: m.Threshold, Verdict: analysis.Verdict(m.Verdict), Text: m.Value, Message: m.Message,
-			At: timeOf(m.MeasuredAt), Passes: int(m.Passes), Failures: int(m.Failures), NoData: int(m.NoData), Errors: int(m.Errors),
-		})
+		out.Metrics = append(out.Metrics, readRecord(m))
 	}
 	return out
 }
@@ -136,10 +132,7 @@ func newRelease(r *rollout.Release) *v1alpha1.Release {
 		Cause: string(r.Cause), CauseMessage: r.CauseMessage, AbortedAt: microTime(r.AbortedAt),
 	}
 	for _, m := range r.Metrics {
-		out.Metrics = append(out.Metrics, v1alpha1.MetricStatus{
-			Name: m.Metric, Threshold: m.Threshold, Verdict: string(m.Verdict), Value: m.Text, Message: m.Message,
-			MeasuredAt: microTime(m.At), Passes: count(m.Passes), Failures: count(m.Failures), NoData: count(m.NoData), Errors: count(m.Errors),
-		})
+		out.Metrics = append(out.Metrics, newRecord(m))
 	}
 	return out
 }

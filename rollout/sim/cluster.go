@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 )
 
@@ -50,8 +49,8 @@ type Cluster struct {
 	pods     []podSet
 	data     dataPlane
 	evidence evidence
-	// outage is what the metric source answers instead of a value; empty while it works.
-	outage analysis.Verdict
+	// outage is what the metric source answers instead of the truth; empty while it works.
+	outage Outage
 	// asked counts measurements.
 	asked int
 	// known are the versions that a pass has seen whose status was written. What a person changed and changed again
@@ -139,8 +138,8 @@ func (c *Cluster) Now() time.Time { return c.now }
 // SetQuality says what a revision is like, before it starts. By default pods start at once and metrics pass.
 func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[revision] = q }
 
-// SetOutage makes the metric source answer this instead of a value; empty ends the outage.
-func (c *Cluster) SetOutage(v analysis.Verdict) { c.outage = v }
+// SetOutage makes the metric source answer this instead of the truth; empty ends the outage.
+func (c *Cluster) SetOutage(o Outage) { c.outage = o }
 
 // Edit changes the Rollout's spec as its user.
 func (c *Cluster) Edit(edit func(*rollout.Spec)) {

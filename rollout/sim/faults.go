@@ -3,7 +3,6 @@ package sim
 import (
 	"time"
 
-	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 )
 
@@ -104,7 +103,8 @@ func (h *history) fault() {
 	case n < 6:
 		h.changeLeader()
 	case n < 8:
-		h.outage = []analysis.Verdict{"", "", analysis.NoData, analysis.Error}[h.random.IntN(4)]
+		outages := []Outage{"", "", "", "", Down, Silent, NaN, Infinite, Torn, Few, Lying}
+		h.outage = outages[h.random.IntN(len(outages))]
 		h.say("metrics", "outage: %q", h.outage)
 	case h.jumps:
 		p.offset = time.Duration(h.random.IntN(600)-300) * time.Second

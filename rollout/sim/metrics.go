@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -17,7 +18,10 @@ func (p *process) due(metric analysis.Metric) time.Time {
 			last = r.At
 		}
 	}
-	return last.Add(metric.Interval)
+	if due, from := last.Add(metric.Interval), p.measure.From[metric.Name]; due.After(from) {
+		return due
+	}
+	return p.measure.From[metric.Name]
 }
 
 // measureDue asks the metric source what is due, and says whether anything was.
@@ -38,21 +42,40 @@ func (c *Cluster) measureDue(p *process) bool {
 	return asked
 }
 
+// Outage is what the metric source answers instead of the truth.
+type Outage string
+
+// The outages.
+const (
+	// Down: it can't be asked.
+	Down Outage = "down"
+	// Silent: it has no series.
+	Silent Outage = "silent"
+	// NaN: it has no number, as for a ratio without requests.
+	NaN Outage = "NaN"
+	// Infinite: it divides by nothing.
+	Infinite Outage = "infinite"
+	// Torn: it has several series instead of one.
+	Torn Outage = "torn"
+	// Few: it has seen hardly any requests.
+	Few Outage = "few"
+	// Lying: bad revisions look good, and good ones bad.
+	Lying Outage = "lying"
+)
+
+// enough requests are behind every answer, unless there are Few.
+const enough = 1000
+
 // ask is the metric source. It notes a pass that was measured while the canary was sure to have all traffic.
 func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis.Measurement {
 	run := measure.Run
 	m := analysis.Measurement{Run: run, Step: measure.Step, Metric: metric.Name}
 	release := c.Status().Release
-	var sample analysis.Sample
-	var err error
-	switch {
-	case c.outage == analysis.Error:
-		err = errors.New("the metric source is down")
-	case c.outage == analysis.NoData || release == nil || release.Run != run:
-	default:
-		sample = c.sample(release.Revision, metric)
+	var evidence analysis.Evidence
+	if release != nil && release.Run == run {
+		evidence = c.answer(release.Revision, metric)
 	}
-	m.Verdict, m.Value, m.Message = analysis.Judge(metric.Threshold, sample, err)
+	m.Judgement = analysis.Judge(metric, evidence)
 	c.say("metrics", "%s of run %d: %s %s", metric.Name, run, m.Verdict, m.Message)
 	if m.Verdict == analysis.Pass && release != nil {
 		at := place{run: run, step: release.Step}
@@ -64,28 +87,64 @@ func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis
 	return m
 }
 
-// sample is what the revision is like.
-func (c *Cluster) sample(revision rollout.Revision, metric analysis.Metric) analysis.Sample {
+// answer is what the source says of a revision.
+func (c *Cluster) answer(revision rollout.Revision, metric analysis.Metric) analysis.Evidence {
+	e := analysis.Evidence{Counts: []analysis.Counts{{Requests: enough}}}
+	switch c.outage {
+	case Down:
+		e.Err = errors.New("the metric source is down")
+	case Silent:
+	case NaN:
+		e.Sample = analysis.Number(math.NaN())
+	case Infinite:
+		e.Sample = analysis.Number(math.Inf(1))
+	case Torn:
+		value := c.value(revision, metric)
+		e.Sample.Series = []analysis.Series{{Labels: map[string]string{"pod": "a"}, Value: value}, {Labels: map[string]string{"pod": "b"}, Value: value}}
+	case Few:
+		e.Sample, e.Counts = analysis.Number(c.value(revision, metric)), []analysis.Counts{{Requests: 1}}
+	case Lying:
+		truth := analysis.Number(c.value(revision, metric))
+		e.Sample = analysis.Number(good(metric))
+		if analysis.Judge(metric, analysis.Evidence{Sample: truth, Counts: e.Counts}).Verdict == analysis.Pass {
+			e.Sample = analysis.Number(bad(metric))
+		}
+	default:
+		e.Sample = analysis.Number(c.value(revision, metric))
+	}
+	return e
+}
+
+// value is what the revision is like.
+func (c *Cluster) value(revision rollout.Revision, metric analysis.Metric) float64 {
 	c.asked++
 	q := c.quality[revision]
-	good := 0.0
-	switch {
-	case metric.Threshold.Min != nil:
-		good = *metric.Threshold.Min
-	case metric.Threshold.Max != nil:
-		good = *metric.Threshold.Max
-	}
 	if value, there := q.Values[metric.Name]; there {
-		return analysis.Number(value)
+		return value
 	}
 	if q.Flaky && c.asked%3 == 0 {
-		if metric.Threshold.Max != nil {
-			good++
-		} else {
-			good--
-		}
+		return bad(metric)
 	}
-	return analysis.Number(good)
+	return good(metric)
+}
+
+// good is a value that is just good enough.
+func good(metric analysis.Metric) float64 {
+	switch t := metric.Threshold; {
+	case t.Min != nil:
+		return *t.Min
+	case t.Max != nil:
+		return *t.Max
+	}
+	return 0
+}
+
+// bad is a value that isn't.
+func bad(metric analysis.Metric) float64 {
+	if metric.Threshold.Max != nil {
+		return good(metric) + 1
+	}
+	return good(metric) - 1
 }
 
 // canaryHasEverything says whether no gateway sends anything to stable any more.

@@ -49,9 +49,9 @@ func (c *Cluster) moment(decided rollout.Spec) rollout.Moment {
 	return m
 }
 
-// passed says whether every metric is among those that passed.
+// passed says whether every metric is among those that passed. One that is run dry decides nothing.
 func passed(metrics []analysis.Metric, names []string) bool {
-	return !slices.ContainsFunc(metrics, func(m analysis.Metric) bool { return !slices.Contains(names, m.Name) })
+	return !slices.ContainsFunc(metrics, func(m analysis.Metric) bool { return !m.DryRun && !slices.Contains(names, m.Name) })
 }
 
 func (c *Cluster) workloads() []rollout.Workload {

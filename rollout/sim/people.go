@@ -59,6 +59,7 @@ func (h *history) wiring() rollout.Wiring {
 // watch draws the metrics that fit what carries the traffic.
 func (h *history) watch(s *rollout.Spec) {
 	s.Metrics, s.PostMetrics = h.metrics(), nil
+	s.MetricsFrom, s.Bake = h.random.IntN(2), time.Duration(max(h.random.IntN(12)-6, 0))*time.Second
 	if s.Wiring.Mode == rollout.BySelector {
 		s.Metrics, s.PostMetrics = nil, s.Metrics
 	}
@@ -99,16 +100,33 @@ func (h *history) setRule() rollout.Step {
 // judges draws the metrics of a step.
 func (h *history) judges() []analysis.Metric {
 	low := 0.99
-	return []analysis.Metric{{Name: "smoke-test", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 2 * time.Second}}
+	return []analysis.Metric{{Name: "smoke-test", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 2 * time.Second,
+		InitialDelay: time.Duration(h.random.IntN(3)) * time.Second, Count: h.random.IntN(4), MinRequests: float64(h.random.IntN(2) * 100)}}
 }
 
 func (h *history) metrics() []analysis.Metric {
 	low, high := 0.99, 0.5
 	all := []analysis.Metric{
-		{Name: "success-rate", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 3 * time.Second, FailureLimit: h.random.IntN(2)},
+		{Name: "success-rate", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 3 * time.Second, Limits: h.limits(), Count: h.random.IntN(3)},
 		{Name: "latency", Threshold: analysis.Threshold{Max: &high, Text: "<= 0.5"}, Interval: 5 * time.Second},
 	}
 	return all[:h.random.IntN(len(all)+1)]
+}
+
+func (h *history) limits() analysis.Limits {
+	l := analysis.Limits{Failures: h.random.IntN(3) - 1}
+	switch h.random.IntN(8) {
+	case 0:
+		l.ConsecutiveErrors = new(h.random.IntN(3))
+	case 1:
+		l.Inconclusive = new(h.random.IntN(3))
+	case 2:
+		l.NoData = analysis.AsFail
+	}
+	if l.Failures < 0 {
+		l.ConsecutiveFailures = new(h.random.IntN(2))
+	}
+	return l
 }
 
 // newRevision draws what a new revision is like.

@@ -126,8 +126,10 @@ func TestTheEncoderKnowsEveryFieldThatMakesAState(t *testing.T) {
 		{rollout.Restarting{}, "At All Until Left Progress Done"},
 		{rollout.Ledger{}, "Low High Accepted Since Rules Astray Stable Canary"},
 		{rollout.Report{}, "State Reason Message Stalled StalledReason StalledMessage Available"},
-		{analysis.Record{}, "Metric Threshold Verdict Text Message At Passes Failures NoData Errors"},
-		{analysis.Measurement{}, "Run Step Metric At Value Verdict Text Message"},
+		{analysis.Record{}, "Metric Threshold DryRun Verdict Text Message Requests At Passes Failures Inconclusive NoData Errors " +
+			"Streak FailureStreak ErrorStreak Judged JudgedSince Recent"},
+		{analysis.Measurement{}, "Run Step Metric At Judgement"},
+		{analysis.Judgement{}, "Verdict Value Text Message Requests"},
 	} {
 		require.Equal(t, known.fields, fields(known.of), "%T: write a new field down in encoder, or say there why it is left out", known.of)
 	}

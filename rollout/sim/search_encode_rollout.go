@@ -141,6 +141,7 @@ func (e *encoder) release(r rollout.Release, split time.Time) {
 }
 
 // record is what was measured, and whether that was after the split changed, after it had settled, and after the step began.
+// Nobody in a search limits anything but failures, or wants several measurements, so the other counts decide nothing.
 func (e *encoder) record(m analysis.Record, split, began time.Time) {
 	e.text(m.Metric)
 	e.text(string(m.Verdict))

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 )
 
@@ -126,14 +125,14 @@ func (s *state) measureOddly(way int) {
 	quality := s.quality
 	switch way {
 	case 0:
-		s.outage = analysis.NoData
+		s.outage = Silent
 	case 1:
-		s.outage = analysis.Error
+		s.outage = Down
 	default:
 		s.quality = maps.Clone(quality)
 		for _, set := range s.store.sets.last() {
 			q := quality[set.Revision]
-			q.Values = bad()
+			q.Values = badValues()
 			s.quality[set.Revision] = q
 		}
 	}
@@ -141,5 +140,7 @@ func (s *state) measureOddly(way int) {
 	s.outage, s.quality = "", quality
 }
 
-// bad is what a bad revision measures.
-func bad() map[string]float64 { return map[string]float64{"success-rate": 0.5, "smoke-test": 0.5} }
+// badValues are what a bad revision measures.
+func badValues() map[string]float64 {
+	return map[string]float64{"success-rate": 0.5, "smoke-test": 0.5}
+}

@@ -34,7 +34,7 @@ func release(name string, spec rollout.Spec) Scope {
 	return Scope{
 		Name: name, Target: "v2",
 		Settings: Settings{Installed: true, Routes: 1, Guards: AllGuards(), Spec: spec},
-		Quality:  map[rollout.Revision]Quality{"v2": {Startup: time.Second}, "v3": {Startup: time.Second, Values: bad()}},
+		Quality:  map[rollout.Revision]Quality{"v2": {Startup: time.Second}, "v3": {Startup: time.Second, Values: badValues()}},
 		People:   []string{"continue", "push v1", "push v3", "abort", "promote", "promote-full", "retry"},
 		Breaks: []string{"crash", "lost answer", "refused write", "frozen leader", "stalled watch", "late",
 			"route edited", "service edited", "pod crash", "set scaled"},

@@ -1,4 +1,4 @@
-// Package client reads and writes Rollouts over the Kubernetes API, typed.
+// Package client reads and writes Rollouts and analyses over the Kubernetes API, typed.
 package client
 
 import (
@@ -21,6 +21,12 @@ import (
 type Client interface {
 	// Rollouts reaches those of one namespace; metav1.NamespaceAll lists and watches all of them.
 	Rollouts(namespace string) Rollouts
+	// AnalysisRuns reaches those of one namespace, or of all of them.
+	AnalysisRuns(namespace string) AnalysisRuns
+	// AnalysisTemplates reaches those of one namespace, or of all of them.
+	AnalysisTemplates(namespace string) AnalysisTemplates
+	// ClusterAnalysisTemplates reaches those of the cluster.
+	ClusterAnalysisTemplates() ClusterAnalysisTemplates
 }
 
 // Rollouts are the Rollouts of one namespace. Every error is an API status where the server answered with one; see

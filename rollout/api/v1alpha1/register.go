@@ -15,9 +15,17 @@ const (
 	Resource = "rollouts"
 )
 
+// The names of the other resources in URLs.
+const (
+	AnalysisRunResource             = "analysisruns"
+	AnalysisTemplateResource        = "analysistemplates"
+	ClusterAnalysisTemplateResource = "clusteranalysistemplates"
+)
+
 // AddToScheme makes the types of this package known to a scheme.
 func AddToScheme(scheme *runtime.Scheme) error {
-	scheme.AddKnownTypes(GroupVersion, &Rollout{}, &RolloutList{})
+	scheme.AddKnownTypes(GroupVersion, &Rollout{}, &RolloutList{}, &AnalysisTemplate{}, &AnalysisTemplateList{},
+		&ClusterAnalysisTemplate{}, &ClusterAnalysisTemplateList{}, &AnalysisRun{}, &AnalysisRunList{})
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
 }

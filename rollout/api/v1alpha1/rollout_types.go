@@ -101,6 +101,10 @@ type RolloutSpec struct {
 	// +optional
 	RollbackWindow *RollbackWindow `json:"rollbackWindow,omitempty"`
 
+	// Analysis says how many AnalysisRuns are kept as records.
+	// +optional
+	Analysis *AnalysisHistory `json:"analysis,omitempty"`
+
 	// RestartAt replaces every pod that was created before this time, a few at once and with surge, so that nothing is
 	// missing meanwhile. It may lie in the future.
 	// +optional
@@ -130,6 +134,18 @@ type WorkloadRef struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
+}
+
+// AnalysisHistory says how many AnalysisRuns are kept as records of a Rollout.
+type AnalysisHistory struct {
+	// SuccessfulRunHistoryLimit is how many that passed are kept. Default 5; 0 makes none.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	SuccessfulRunHistoryLimit *int32 `json:"successfulRunHistoryLimit,omitempty"`
+	// UnsuccessfulRunHistoryLimit is how many of the others are kept. Default 5; 0 makes none.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	UnsuccessfulRunHistoryLimit *int32 `json:"unsuccessfulRunHistoryLimit,omitempty"`
 }
 
 // RollbackWindow says which revisions have served recently.
@@ -241,7 +257,12 @@ type Canary struct {
 
 	// Analysis watches the canary in the background, from its first request until it is promoted.
 	// +optional
-	Analysis *Analysis `json:"analysis,omitempty"`
+	Analysis *BackgroundAnalysis `json:"analysis,omitempty"`
+
+	// Bake keeps what was stable for the way back when the canary has all traffic, and watches it a while longer, before it
+	// becomes stable.
+	// +optional
+	Bake *Bake `json:"bake,omitempty"`
 
 	// Steps are carried out in their order. Without steps the revision is rolled out at once: pod by pod by replica
 	// count, or with one shift of traffic when there is trafficRouting.
@@ -252,7 +273,7 @@ type Canary struct {
 
 // Step is one entry of the plan. It holds exactly one instruction.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale), has(self.setHeaderRoute), has(self.setMirrorRoute)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause, setCanaryScale, setHeaderRoute or setMirrorRoute; write each as a list entry of its own"
+// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale), has(self.setHeaderRoute), has(self.setMirrorRoute), has(self.analysis)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause, setCanaryScale, setHeaderRoute, setMirrorRoute or analysis; write each as a list entry of its own"
 type Step struct {
 	// SetWeight gives the canary this share of the traffic, in percent.
 	// +optional
@@ -274,6 +295,9 @@ type Step struct {
 	// it ends that.
 	// +optional
 	SetMirrorRoute *MirrorRoute `json:"setMirrorRoute,omitempty"`
+	// Analysis has to pass before the release goes on to the next step.
+	// +optional
+	Analysis *Analysis `json:"analysis,omitempty"`
 }
 
 // CanaryScale is a number of pods. It holds exactly one way to say it.

@@ -203,7 +203,7 @@ type MetricStatus struct {
 	Threshold string `json:"threshold,omitempty"`
 	// Verdict of the last measurement.
 	// +optional
-	// +kubebuilder:validation:Enum=pass;fail;no data;error
+	// +kubebuilder:validation:Enum=pass;fail;inconclusive;no data;error
 	Verdict string `json:"verdict,omitempty"`
 	// Value of the last measurement, empty if it gave none.
 	// +optional
@@ -214,15 +214,52 @@ type MetricStatus struct {
 	// MeasuredAt is when the last measurement was started.
 	// +optional
 	MeasuredAt *metav1.MicroTime `json:"measuredAt,omitempty"`
-	// Passes, Failures, NoData and Errors count the measurements of this run by verdict.
+	// DryRun: the metric decides nothing.
+	// +optional
+	DryRun bool `json:"dryRun,omitempty"`
+	// Requests that the last measurement is about, if somebody counts them.
+	// +optional
+	Requests int64 `json:"requests,omitempty"`
+	// Measurements are the last ones, oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Measurements []MeasurementStatus `json:"measurements,omitempty"`
+	// Passes, Failures, Inconclusive, NoData and Errors count the measurements of this run by verdict.
 	// +optional
 	Passes int32 `json:"passes,omitempty"`
 	// +optional
 	Failures int32 `json:"failures,omitempty"`
 	// +optional
+	Inconclusive int32 `json:"inconclusive,omitempty"`
+	// +optional
 	NoData int32 `json:"noData,omitempty"`
 	// +optional
 	Errors int32 `json:"errors,omitempty"`
+	// Streak is how many measurements in a row had the last verdict; FailureStreak and ErrorStreak are the longest of theirs.
+	// +optional
+	Streak int32 `json:"streak,omitempty"`
+	// +optional
+	FailureStreak int32 `json:"failureStreak,omitempty"`
+	// +optional
+	ErrorStreak int32 `json:"errorStreak,omitempty"`
+	// Judged is how many values were judged since the time JudgedSince, with count.
+	// +optional
+	Judged int32 `json:"judged,omitempty"`
+	// +optional
+	JudgedSince *metav1.MicroTime `json:"judgedSince,omitempty"`
+}
+
+// MeasurementStatus is one measurement.
+type MeasurementStatus struct {
+	// At is when it was started.
+	At metav1.MicroTime `json:"at"`
+	// Verdict of it.
+	// +kubebuilder:validation:Enum=pass;fail;inconclusive;no data;error
+	Verdict string `json:"verdict"`
+	// Value, empty if it gave none.
+	// +optional
+	Value string `json:"value,omitempty"`
 }
 
 // RestartStatus is a replacement of pods within their revision.

@@ -81,6 +81,9 @@ func metricNames(analysis *v1alpha1.Analysis) string {
 	for _, m := range analysis.Metrics {
 		names = append(names, m.Name)
 	}
+	for _, t := range analysis.Templates {
+		names = append(names, "template "+t.Name)
+	}
 	return strings.Join(names, ", ")
 }
 

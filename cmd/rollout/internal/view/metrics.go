@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -9,44 +10,55 @@ import (
 
 // The verdicts, as the status spells them.
 const (
-	pass   = "pass"
-	fail   = "fail"
-	noData = "no data"
-	failed = "error"
+	pass         = "pass"
+	fail         = "fail"
+	inconclusive = "inconclusive"
+	noData       = "no data"
+	failed       = "error"
 )
 
 func (c *canvas) metrics(r *v1alpha1.Rollout) {
-	analysis := analysisOf(r)
-	if analysis == nil {
+	if r.Status.Release == nil {
+		// Nothing is measured without a release, and an old value next to a healthy Rollout would only mislead.
 		return
 	}
-	measured := map[string]v1alpha1.MetricStatus{}
-	for _, m := range r.Status.Release.Metrics {
-		measured[m.Name] = m
+	rows := c.measured(writtenMetrics(r), r.Status.Release.Metrics)
+	if len(rows) > 1 {
+		c.section("Metrics")
+		c.table(rows)
 	}
-	c.section("Metrics")
-	rows := [][]cell{cells("NAME", "VERDICT", "VALUE", "THRESHOLD", "MEASURED", "RESULTS", "")}
-	for _, spec := range analysis.Metrics {
-		rows = append(rows, c.metric(spec, measured[spec.Name]))
-	}
-	c.table(rows)
 }
 
-// analysisOf is what is measured now, nil for nothing. Without a release nothing is, and an old value next to a healthy
-// Rollout would only mislead. Of an analysis at one line of the plan nothing is left once the release has gone on or back.
-func analysisOf(r *v1alpha1.Rollout) *v1alpha1.Analysis {
-	release := r.Status.Release
-	switch {
-	case release == nil:
-		return nil
-	case r.Spec.Strategy.Canary != nil:
-		return r.Spec.Strategy.Canary.Analysis
+// measured are the rows of a table of metrics: first those that are written down, then those that templates add to them.
+func (c *canvas) measured(written []v1alpha1.Metric, status []v1alpha1.MetricStatus) [][]cell {
+	rows := [][]cell{cells("NAME", "VERDICT", "VALUE", "THRESHOLD", "LAST", "MEASURED", "RESULTS", "")}
+	for _, spec := range written {
+		var m v1alpha1.MetricStatus
+		if i := slices.IndexFunc(status, func(m v1alpha1.MetricStatus) bool { return m.Name == spec.Name }); i >= 0 {
+			m = status[i]
+		}
+		rows = append(rows, c.metric(spec, m))
 	}
-	lines := planOf(r)
-	if current := currentLine(r, release, lines); current < len(lines) && !TakenBack(release) {
-		return lines[current].analysis
+	for _, m := range status {
+		if !slices.ContainsFunc(written, func(spec v1alpha1.Metric) bool { return spec.Name == m.Name }) {
+			rows = append(rows, c.metric(v1alpha1.Metric{Name: m.Name}, m))
+		}
 	}
-	return nil
+	return rows
+}
+
+// writtenMetrics are those that the Rollout itself spells out for where its release is: in the background, and at the current
+// line of the plan. Of an analysis at one line nothing is left once the release has gone on or back.
+func writtenMetrics(r *v1alpha1.Rollout) []v1alpha1.Metric {
+	var metrics []v1alpha1.Metric
+	if canary := r.Spec.Strategy.Canary; canary != nil && canary.Analysis != nil {
+		metrics = canary.Analysis.Metrics
+	}
+	release, lines := r.Status.Release, planOf(r)
+	if current := currentLine(r, release, lines); current < len(lines) && !TakenBack(release) && lines[current].analysis != nil {
+		metrics = slices.Concat(metrics, lines[current].analysis.Metrics)
+	}
+	return metrics
 }
 
 func (c *canvas) metric(spec v1alpha1.Metric, m v1alpha1.MetricStatus) []cell {
@@ -58,11 +70,16 @@ func (c *canvas) metric(spec v1alpha1.Metric, m v1alpha1.MetricStatus) []cell {
 	if verdict == "" {
 		verdict = "not yet"
 	}
+	name := spec.Name
+	if m.DryRun {
+		name += " (dry run)"
+	}
 	return []cell{
-		{text: spec.Name},
+		{text: name},
 		{text: verdict, paint: verdictPaint(m.Verdict)},
 		{text: orDash(m.Value)},
-		{text: threshold},
+		{text: orDash(threshold)},
+		{text: orDash(sparkline(m.Measurements))},
 		{text: orDash(microAgo(m.MeasuredAt, c.now))},
 		{text: orDash(results(spec, m))},
 		{text: m.Message, paint: dim},
@@ -82,7 +99,10 @@ func verdictPaint(verdict string) paint {
 	}
 }
 
-func thresholdWords(t v1alpha1.Threshold) string {
+func thresholdWords(t *v1alpha1.Threshold) string {
+	if t == nil {
+		return ""
+	}
 	var words []string
 	if t.Min != "" {
 		words = append(words, ">= "+t.Min)
@@ -101,8 +121,23 @@ func results(spec v1alpha1.Metric, m v1alpha1.MetricStatus) string {
 		}
 	}
 	add(m.Passes, pass, "")
-	add(m.Failures, fail, fmt.Sprintf(" (%d allowed)", spec.FailureLimit))
+	add(m.Failures, fail, allowed(spec))
+	add(m.Inconclusive, inconclusive, "")
 	add(m.NoData, noData, "")
 	add(m.Errors, failed, "")
+	if m.Requests > 0 {
+		words = append(words, fmt.Sprintf("of %d requests", m.Requests))
+	}
 	return strings.Join(words, ", ")
+}
+
+// allowed says how many failures are. A metric of a template doesn't say it here.
+func allowed(spec v1alpha1.Metric) string {
+	switch {
+	case spec.FailureLimit != nil && *spec.FailureLimit >= 0:
+		return fmt.Sprintf(" (%d allowed)", *spec.FailureLimit)
+	case spec.FailureLimit == nil && spec.ConsecutiveFailureLimit == nil && (spec.Threshold != nil || spec.Query != ""):
+		return " (0 allowed)"
+	}
+	return ""
 }

@@ -36,9 +36,14 @@ func planOf(r *v1alpha1.Rollout) plan {
 func canaryPlan(canary *v1alpha1.Canary) plan {
 	var p plan
 	for _, step := range canary.Steps {
-		p = append(p, line{words: Step(step), step: true, pause: step.Pause})
+		p = append(p, line{words: Step(step), step: true, pause: step.Pause, analysis: step.Analysis})
 	}
-	return append(p, line{words: "promote: all traffic to the new revision"})
+	last := line{words: "promote: all traffic to the new revision"}
+	if bake := canary.Bake; bake != nil {
+		last.words += bakeWords(bake)
+		last.analysis = bake.Analysis
+	}
+	return append(p, last)
 }
 
 func (p plan) steps() plan {

@@ -24,6 +24,8 @@ func Step(step v1alpha1.Step) string {
 		return headerWords(step.SetHeaderRoute)
 	case step.SetMirrorRoute != nil:
 		return mirrorWords(step.SetMirrorRoute)
+	case step.Analysis != nil:
+		return "analysis: " + metricNames(step.Analysis)
 	default:
 		return "a step that this version of the command line does not know"
 	}
@@ -34,6 +36,18 @@ func pauseWords(pause *v1alpha1.Pause) string {
 		return "wait for rollout promote"
 	}
 	return "pause for " + exactly(pause.Duration.Duration)
+}
+
+// bakeWords say what comes after the promotion's last shift.
+func bakeWords(bake *v1alpha1.Bake) string {
+	text := ", then bake"
+	if bake.Duration != nil {
+		text += " for " + exactly(bake.Duration.Duration)
+	}
+	if bake.Analysis != nil {
+		text += ", watching " + metricNames(bake.Analysis)
+	}
+	return text
 }
 
 func scaleWords(scale *v1alpha1.CanaryScale) string {
