@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
+	istioclient "istio.io/client-go/pkg/clientset/versioned"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -18,7 +19,6 @@ import (
 	"k8s.io/client-go/tools/record"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
-	"github.com/rollout-dev/rollout/providers/gatewayapi"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/api/client"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -33,7 +33,8 @@ const leaseName = "rollout-controller"
 type clients struct {
 	kubernetes kubernetes.Interface
 	rollouts   client.Client
-	routes     gateway.Interface
+	gateways   gateway.Interface
+	mesh       istioclient.Interface
 	sources    *controller.Sources
 }
 
@@ -54,8 +55,8 @@ func run(ctx context.Context, s settings) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.routes, to.sources,
-		controller.RouteStrips{HTTP: gatewayapi.StripHTTPRoute, GRPC: gatewayapi.StripGRPCRoute}, s.namespace)
+	routes := newRoutes(to.gateways, to.mesh, s.namespace)
+	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.sources, to.gateways.Discovery(), routes.kinds(), s.namespace)
 	measurer, queries, err := analysis(s)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func run(ctx context.Context, s settings) error {
 	events, stopEvents := recorder(to.kubernetes, s.identity)
 	defer stopEvents()
 	c := controller.New(controller.Options{
-		Kubernetes: to.kubernetes, Rollouts: to.rollouts, Sources: to.sources, Router: gatewayapi.New(to.routes, caches),
+		Kubernetes: to.kubernetes, Rollouts: to.rollouts, Sources: to.sources, Router: routes.router(to.gateways, to.mesh),
 		Caches: caches, Measurer: measurer, Queries: queries, Events: events, Log: log,
 	})
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
@@ -100,8 +101,11 @@ func connect(s settings) (clients, error) {
 	if to.sources, err = controller.NewSources(config); err != nil {
 		return to, err
 	}
-	if to.routes, err = gateway.NewForConfig(config); err != nil {
+	if to.gateways, err = gateway.NewForConfig(config); err != nil {
 		return to, fmt.Errorf("connect to %s for routes: %w", config.Host, err)
+	}
+	if to.mesh, err = istioclient.NewForConfig(config); err != nil {
+		return to, fmt.Errorf("connect to %s for VirtualServices: %w", config.Host, err)
 	}
 	// The kinds of Kubernetes itself come as protobuf, which costs a fraction of JSON to read.
 	core := rest.CopyConfig(config)

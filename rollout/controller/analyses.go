@@ -59,17 +59,24 @@ func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring) string {
 		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own"
 	case wiring.Mode == rollout.BySelector:
 		return "the built-in metric asks a gateway about a split, and blueGreen has none; give the metric a query of its own"
-	case metric.Name == successRate && onlyGRPC(wiring):
+	case !usesKind(wiring, httpRouteKind) && !usesKind(wiring, grpcRouteKind):
+		return "the built-in metric asks the gateway of an HTTPRoute or GRPCRoute, and trafficRouting names none; give the metric a query of its own, over istio_requests_total for example"
+	case metric.Name == successRate && !usesKind(wiring, httpRouteKind):
 		// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
 		return "the gateway can't tell failed gRPC calls from successful ones; give the metric a query over the application's own metrics"
 	}
 	return ""
 }
 
-// onlyGRPC says whether all routes are GRPCRoutes.
-func onlyGRPC(wiring rollout.Wiring) bool {
-	routes := routesOf(wiring)
-	return len(routes) > 0 && !slices.ContainsFunc(routes, func(n traffic.RouteName) bool { return n.Kind != "GRPCRoute" })
+// The kinds of routes that gateways with built-in metrics serve.
+const (
+	httpRouteKind = "HTTPRoute"
+	grpcRouteKind = "GRPCRoute"
+)
+
+// usesKind says whether a wiring names a route of a kind.
+func usesKind(wiring rollout.Wiring, kind string) bool {
+	return slices.ContainsFunc(routesOf(wiring), func(n traffic.RouteName) bool { return n.Kind == kind })
 }
 
 // queryVariables are the values of the variables in queries. They are those of the release under way, if there is one. A Service

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -10,12 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
 	"github.com/rollout-dev/rollout/rollout/api/client"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -36,23 +34,19 @@ type Caches struct {
 	ReplicaSets *engine.Store[*appsv1.ReplicaSet]
 	Services    *engine.Store[*corev1.Service]
 	Endpoints   *engine.Store[*discoveryv1.EndpointSlice]
-	HTTPRoutes  *engine.Store[*gatewayv1.HTTPRoute]
-	GRPCRoutes  *engine.Store[*gatewayv1.GRPCRoute]
 
-	sources   *Sources
-	held      *engine.Store[*deployment]
+	sources *Sources
+	held    *engine.Store[*deployment]
+	// kinds are those of routes, by their names.
+	kinds     map[string]Kind
 	discovery engine.Discovery
-}
-
-// RouteStrips drop from routes what the router doesn't read.
-type RouteStrips struct {
-	HTTP func(*gatewayv1.HTTPRoute) *gatewayv1.HTTPRoute
-	GRPC func(*gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute
+	namespace string
 }
 
 // NewCaches makes caches of one namespace, or of all of them for metav1.NamespaceAll. They hold nothing until Run.
-func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway.Interface, sources *Sources, strip RouteStrips, namespace string) *Caches {
-	c := &Caches{discovery: routes.Discovery(), sources: sources, held: newHeldStore(sources, namespace)}
+// Those of the kinds are to be of the same namespace.
+func NewCaches(kube kubernetes.Interface, rollouts client.Client, sources *Sources, discovery engine.Discovery, kinds []Kind, namespace string) *Caches {
+	c := &Caches{discovery: discovery, sources: sources, held: newHeldStore(sources, namespace), kinds: map[string]Kind{}, namespace: namespace}
 	c.Rollouts = engine.NewStore(engine.ListWatch(kube, rollouts.Rollouts(namespace)), &v1alpha1.Rollout{}, stripRollout,
 		map[string]func(*v1alpha1.Rollout) []string{byService: indexServices, byRoute: indexRoutes, byWorkload: indexWorkload})
 	c.ReplicaSets = engine.NewStore(engine.ListWatch(kube, managedSets{kube.AppsV1().ReplicaSets(namespace)}), &appsv1.ReplicaSet{}, stripReplicaSet,
@@ -60,49 +54,46 @@ func NewCaches(kube kubernetes.Interface, rollouts client.Client, routes gateway
 	c.Services = engine.NewStore(engine.ListWatch(kube, kube.CoreV1().Services(namespace)), &corev1.Service{}, stripService, nil)
 	c.Endpoints = engine.NewStore(engine.ListWatch(kube, kube.DiscoveryV1().EndpointSlices(namespace)), &discoveryv1.EndpointSlice{},
 		stripEndpointSlice, map[string]func(*discoveryv1.EndpointSlice) []string{byService: indexEndpoints})
-	c.HTTPRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, strip.HTTP, nil)
-	c.GRPCRoutes = engine.NewStore(engine.ListWatch(routes, routes.GatewayV1().GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, strip.GRPC, nil)
-	c.HTTPRoutes.WantedWhen(func() bool { return c.routeWanted("HTTPRoute") })
-	c.GRPCRoutes.WantedWhen(func() bool { return c.routeWanted("GRPCRoute") })
+	for _, kind := range kinds {
+		kind.cache.WantedWhen(func() bool { return c.routeWanted(kind.name) })
+		c.kinds[kind.name] = kind
+	}
 	return c
 }
 
 // Run feeds the caches until ctx ends.
 func (c *Caches) Run(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, run := range []func(context.Context){
-		c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run, c.held.Run,
-		func(ctx context.Context) {
-			c.HTTPRoutes.RunWhenServed(ctx, c.discovery, routeResource("httproutes"), 0)
-		},
-		func(ctx context.Context) {
-			c.GRPCRoutes.RunWhenServed(ctx, c.discovery, routeResource("grpcroutes"), 0)
-		},
-	} {
+	for _, run := range []func(context.Context){c.Rollouts.Run, c.ReplicaSets.Run, c.Services.Run, c.Endpoints.Run, c.held.Run} {
 		all.Go(func() { run(ctx) })
+	}
+	for _, kind := range c.kinds {
+		all.Go(func() { kind.cache.RunWhenServed(ctx, c.discovery, kind.resource, 0) })
 	}
 	all.Wait()
 }
 
-func routeResource(plural string) schema.GroupVersionResource {
-	return schema.GroupVersionResource{Group: gatewayv1.GroupName, Version: "v1", Resource: plural}
-}
-
 // Synced says for each cache whether it holds its first list.
 func (c *Caches) Synced() map[string]func() bool {
-	return map[string]func() bool{
+	all := map[string]func() bool{
 		"rollouts": c.Rollouts.Synced, "replicasets": c.ReplicaSets.Synced, "services": c.Services.Synced,
-		"deployments":    c.held.Synced,
-		"endpointslices": c.Endpoints.Synced, "httproutes": c.HTTPRoutes.Synced, "grpcroutes": c.GRPCRoutes.Synced,
+		"deployments": c.held.Synced, "endpointslices": c.Endpoints.Synced,
 	}
+	for _, kind := range c.kinds {
+		all[kind.resource.Resource] = kind.cache.Synced
+	}
+	return all
 }
 
 // WaitSynced returns when all caches hold their first list.
 func (c *Caches) WaitSynced(ctx context.Context) error {
-	for _, wait := range []func(context.Context) error{
-		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced,
-		c.held.WaitSynced, c.HTTPRoutes.WaitSynced, c.GRPCRoutes.WaitSynced,
-	} {
+	waits := []func(context.Context) error{
+		c.Rollouts.WaitSynced, c.ReplicaSets.WaitSynced, c.Services.WaitSynced, c.Endpoints.WaitSynced, c.held.WaitSynced,
+	}
+	for _, kind := range c.kinds {
+		waits = append(waits, kind.cache.WaitSynced)
+	}
+	for _, wait := range waits {
 		if err := wait(ctx); err != nil {
 			return err
 		}
@@ -110,12 +101,12 @@ func (c *Caches) WaitSynced(ctx context.Context) error {
 	return nil
 }
 
-// route is the cache of a kind of route.
-func (c *Caches) route(kind string) interface{ SyncedTo(string) bool } {
-	if kind == "GRPCRoute" {
-		return c.GRPCRoutes
+// sees makes the next pass over a Rollout wait until the cache of a kind of routes shows a version, unless no cache ever will.
+func (c *Caches) sees(writes *engine.OwnWrites, key engine.Key, name traffic.RouteName, resourceVersion string) {
+	kind, cached := c.kinds[name.Kind]
+	if cached && (c.namespace == metav1.NamespaceAll || cmp.Or(name.Namespace, key.Namespace) == c.namespace) {
+		writes.Wrote(key, kind.cache, resourceVersion)
 	}
-	return c.HTTPRoutes
 }
 
 func (c *Caches) routeWanted(kind string) bool {
@@ -136,16 +127,6 @@ func (c *Caches) claimants(r *v1alpha1.Rollout) []*v1alpha1.Rollout {
 		all = append(all, c.Rollouts.ByIndex(byService, service)...)
 	}
 	return all
-}
-
-// HTTPRoute answers the router from the cache.
-func (c *Caches) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
-	return c.HTTPRoutes.Get(engine.Key{Namespace: namespace, Name: name})
-}
-
-// GRPCRoute answers the router from the cache.
-func (c *Caches) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
-	return c.GRPCRoutes.Get(engine.Key{Namespace: namespace, Name: name})
 }
 
 func (c *Caches) isLive() bool { return false }
@@ -204,7 +185,7 @@ func indexRoutes(r *v1alpha1.Rollout) []string {
 	var keys []string
 	for _, w := range wiringsOf(r) {
 		for _, route := range routesOf(w) {
-			keys = append(keys, routeKey(route.Kind, r.Namespace, route.Name))
+			keys = append(keys, routeKey(route.Kind, cmp.Or(route.Namespace, r.Namespace), route.Name))
 		}
 	}
 	return keys

@@ -40,8 +40,9 @@ func (c *Caches) Connect(queue *engine.Queue) {
 		}
 	})
 	c.connectSources(queue)
-	connectRoutes(c, c.HTTPRoutes, queue, "HTTPRoute")
-	connectRoutes(c, c.GRPCRoutes, queue, "GRPCRoute")
+	for _, kind := range c.kinds {
+		kind.onChange(func(route engine.Key) { c.addIndexed(queue, byRoute, routeKey(kind.name, route.Namespace, route.Name)) })
+	}
 }
 
 // letGo are the Services, as the cache files them, that a Rollout no longer has a hand on after a change.
@@ -62,13 +63,6 @@ func sameSet(before, after *appsv1.ReplicaSet) bool {
 	return before != nil && after != nil && apiequality.Semantic.DeepEqual(before.Status, after.Status) &&
 		apiequality.Semantic.DeepEqual(before.Spec, after.Spec) && apiequality.Semantic.DeepEqual(before.Annotations, after.Annotations) &&
 		apiequality.Semantic.DeepEqual(before.OwnerReferences, after.OwnerReferences)
-}
-
-func connectRoutes[T engine.Object](c *Caches, store *engine.Store[T], queue *engine.Queue, kind string) {
-	store.OnChange(func(before, after T) {
-		route := either(before, after)
-		c.addIndexed(queue, byRoute, routeKey(kind, route.GetNamespace(), route.GetName()))
-	})
 }
 
 // isNil says whether an object of a change is missing: an interface that holds a nil pointer is not nil itself.

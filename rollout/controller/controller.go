@@ -126,7 +126,7 @@ func (c *Controller) catchUp(w *world) {
 		c.ownWrites.Wrote(w.key, c.Caches.Endpoints, slice.ResourceVersion)
 	}
 	for _, route := range slices.Concat(w.observed.Routes.Routes, w.wanted.Routes) {
-		c.ownWrites.Wrote(w.key, c.Caches.route(route.Kind), route.ResourceVersion)
+		c.Caches.sees(c.ownWrites, w.key, route.RouteName, route.ResourceVersion)
 	}
 }
 

@@ -171,7 +171,7 @@ func (c *Controller) selectHash(ctx context.Context, w *world, name string, revi
 func (c *Controller) shift(ctx context.Context, w *world, a rollout.Shift) error {
 	writes, err := c.Router.Apply(ctx, w.target, w.observed.Routes, a.Percent)
 	for _, write := range writes {
-		c.ownWrites.Wrote(w.key, c.Caches.route(write.Kind), write.ResourceVersion)
+		c.Caches.sees(c.ownWrites, w.key, write.RouteName, write.ResourceVersion)
 	}
 	return err
 }

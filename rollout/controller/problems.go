@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -21,9 +22,6 @@ const (
 	reasonMissingRoute     = "MissingRoute"
 	reasonNoMetricSource   = "NoMetricSource"
 )
-
-// routesField is where the spec names routes.
-const routesField = "spec.strategy.canary.trafficRouting.gatewayAPI.routes"
 
 // referenceProblems say what is wrong with the Services and routes that the spec names. What is only in force, because the spec
 // named it before, is no problem of the spec.
@@ -49,11 +47,13 @@ func (w *world) referenceProblems() []rollout.Problem {
 		}
 	}
 	for _, route := range w.wanted.Routes {
+		field := routeField(w.object.Spec.Strategy, route.RouteName)
 		switch {
 		case route.Problem != "":
-			add(reasonUnfitRoute, "%s: %s: %s", routesField, route.RouteName, route.Problem)
+			add(reasonUnfitRoute, "%s: %s: %s", field, route.RouteName, route.Problem)
 		case route.Missing:
-			add(reasonMissingRoute, "%s: there is no %s in namespace %s; create it, or correct the name", routesField, route.RouteName, w.key.Namespace)
+			add(reasonMissingRoute, "%s: there is no %s %s in namespace %s; create it, or correct the name", field, route.Kind, route.Name,
+				cmp.Or(route.Namespace, w.key.Namespace))
 		}
 	}
 	return problems

@@ -115,7 +115,7 @@ func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
 	switch {
 	case r.spec.Wiring.Mode == "":
 		r.problem(reasonInvalidStrategy, "spec.strategy holds no strategy this version knows; "+
-			"set either spec.strategy.canary, with trafficRouting.gatewayAPI or without trafficRouting, or spec.strategy.blueGreen")
+			"set either spec.strategy.canary, with trafficRouting.gatewayAPI, trafficRouting.istio or without trafficRouting, or spec.strategy.blueGreen")
 	case s.Canary != nil:
 		r.resolveCanary(s.Canary)
 	default:
@@ -138,6 +138,10 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 	if routing := canary.TrafficRouting; routing != nil {
 		s.Settle = seconds(routing.SettleSeconds, defaultSettle)
 		s.Drain = seconds(routing.DrainSeconds, defaultDrain)
+		if name := routingOf(routing).twice(); name != nil {
+			r.problem(reasonInvalidStrategy, "%s names %s twice; name it once, with all that is to be said of it",
+				routeField(v1alpha1.Strategy{Canary: canary}, *name), name)
+		}
 	}
 	for i, step := range canary.Steps {
 		s.Steps = append(s.Steps, r.step(i, step))

@@ -114,6 +114,21 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 			func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = builtIn() },
 			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "trafficRouting"},
 		},
+		"a route that is named twice": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary = meshed()
+				r.Spec.Strategy.Canary.TrafficRouting.Istio.VirtualServices[1].Namespace = "mesh"
+			},
+			reasonInvalidStrategy, []string{"spec.strategy.canary.trafficRouting.istio.virtualServices names VirtualService mesh/checkout twice", "name it once"},
+		},
+		"a built-in metric with VirtualServices alone": {
+			func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary = meshed()
+				r.Spec.Strategy.Canary.TrafficRouting.GatewayAPI = nil
+				r.Spec.Strategy.Canary.Analysis = builtIn()
+			},
+			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "istio_requests_total"},
+		},
 		"a query that asks about a preview that there is not": {
 			func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a", PrePromotionAnalysis: asking(`x{s="{{service}}"}`)}}

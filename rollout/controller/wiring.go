@@ -2,18 +2,10 @@ package controller
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/traffic"
-)
-
-// routeSeparator stands between the routes of a rollout.Wiring, and kindSeparator between kind and name of each. Neither can
-// be part of a name.
-const (
-	routeSeparator = ","
-	kindSeparator  = "/"
 )
 
 // wiringOf is what the strategy wants to carry the traffic; zero for a strategy that can't be understood.
@@ -27,11 +19,12 @@ func wiringOf(s v1alpha1.Strategy) rollout.Wiring {
 		return rollout.Wiring{}
 	case s.Canary.TrafficRouting == nil:
 		return rollout.Wiring{Mode: rollout.ByPods}
-	case s.Canary.TrafficRouting.GatewayAPI == nil:
-		return rollout.Wiring{}
 	}
 	w := rollout.Wiring{Mode: rollout.ByRoutes, Stable: s.Canary.StableService, Canary: s.Canary.CanaryService,
-		Routes: routeText(s.Canary.TrafficRouting.GatewayAPI.Routes)}
+		Routes: routingOf(s.Canary.TrafficRouting).text()}
+	if w.Routes == "" {
+		return rollout.Wiring{}
+	}
 	if p := s.Canary.PingPong; p != nil {
 		w.Stable, w.Canary, w.Alternate = p.PingService, p.PongService, true
 	}
@@ -43,7 +36,8 @@ func readWiring(w *v1alpha1.Wiring) rollout.Wiring {
 	if w == nil {
 		return rollout.Wiring{}
 	}
-	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong, Routes: routeText(w.Routes)}
+	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong,
+		Routes: routing{Routes: w.Routes}.text()}
 }
 
 // newWiring is the wiring to persist.
@@ -51,34 +45,7 @@ func newWiring(w rollout.Wiring) *v1alpha1.Wiring {
 	if w.Mode == "" {
 		return nil
 	}
-	out := &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate}
-	for _, route := range routesOf(w) {
-		out.Routes = append(out.Routes, v1alpha1.RouteReference{Kind: route.Kind, Name: route.Name})
-	}
-	return out
-}
-
-// routeText names routes in a form that doesn't depend on their order.
-func routeText(routes []v1alpha1.RouteReference) string {
-	var names []string
-	for _, route := range routes {
-		names = append(names, route.Kind+kindSeparator+route.Name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, routeSeparator)
-}
-
-// routesOf are the routes of a wiring.
-func routesOf(w rollout.Wiring) []traffic.RouteName {
-	if w.Routes == "" {
-		return nil
-	}
-	var routes []traffic.RouteName
-	for text := range strings.SplitSeq(w.Routes, routeSeparator) {
-		kind, name, _ := strings.Cut(text, kindSeparator)
-		routes = append(routes, traffic.RouteName{Kind: kind, Name: name})
-	}
-	return routes
+	return &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate, Routes: readRouting(w).Routes}
 }
 
 // wiringsOf are what the spec wants and what is in force, which differ while one takes over from the other.
@@ -115,11 +82,6 @@ func backends(w rollout.Wiring, swapped bool) traffic.Pair {
 		return traffic.Pair{Stable: w.Canary, Canary: w.Stable}
 	}
 	return traffic.Pair{Stable: w.Stable, Canary: w.Canary}
-}
-
-// target is what the router is asked about.
-func target(namespace string, w rollout.Wiring, swapped bool) traffic.Target {
-	return traffic.Target{Namespace: namespace, Pair: backends(w, swapped), Routes: routesOf(w)}
 }
 
 // inForce is what carries the traffic: what the status says, and in the beginning what the spec wants.

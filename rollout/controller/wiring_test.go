@@ -22,6 +22,58 @@ func routed(stable, canary string) *v1alpha1.Canary {
 	}}
 }
 
+// checkoutRoute is the text of that route.
+const checkoutRoute = `{"routes":[{"kind":"HTTPRoute","name":"checkout"}]}`
+
+// meshed is a canary with routes of two routers, one of them in another namespace and restricted to some of its rules.
+func meshed() *v1alpha1.Canary {
+	c := routed("s", "c")
+	c.TrafficRouting.Istio = &v1alpha1.Istio{VirtualServices: []v1alpha1.VirtualService{
+		{Name: "checkout", Namespace: "mesh", RuleSelection: v1alpha1.RuleSelection{Routes: []string{"web"},
+			TLSRoutes: []v1alpha1.TLSRouteMatch{{Port: 443, SNIHosts: []string{"a", "b"}}}, TCPRoutes: []v1alpha1.TCPRouteMatch{{Port: 5432}}}},
+		{Name: "checkout"},
+	}}
+	return c
+}
+
+func TestTheRouterIsToldOfNamespacesAndOfTheRulesThatCarryTheSplit(t *testing.T) {
+	here, there := traffic.RouteName{Kind: "VirtualService", Name: "checkout"}, traffic.RouteName{Kind: "VirtualService", Name: "checkout", Namespace: "mesh"}
+	got := target("shop", wiringOf(v1alpha1.Strategy{Canary: meshed()}), false)
+	require.Equal(t, traffic.Target{Namespace: "shop", Pair: traffic.Pair{Stable: "s", Canary: "c"},
+		Routes: []traffic.RouteName{{Kind: "HTTPRoute", Name: "checkout"}, here, there},
+		Only: map[traffic.RouteName]traffic.Selection{there: {HTTP: []string{"web"},
+			TLS: []traffic.TLSMatch{{Port: 443, SNIHosts: []string{"a", "b"}}}, TCP: []int{5432}}},
+	}, got)
+}
+
+func TestARolloutIsFoundByItsRoutesInWhateverNamespaceTheyAre(t *testing.T) {
+	r := exampleRollout(exampleTemplate)
+	r.Spec.Strategy = v1alpha1.Strategy{Canary: meshed()}
+	require.Equal(t, []string{"HTTPRoute/shop/checkout", "VirtualService/shop/checkout", "VirtualService/mesh/checkout"}, indexRoutes(r))
+}
+
+func TestAProblemOfARouteNamesTheFieldThatNamesIt(t *testing.T) {
+	r := exampleRollout(exampleTemplate)
+	r.Spec.Strategy = v1alpha1.Strategy{Canary: meshed()}
+	w := exampleWorld(t, r)
+	w.services = map[string]*corev1.Service{"s": service(), "c": service()}
+	w.wanted.Routes = []traffic.RouteObservation{
+		{RouteName: traffic.RouteName{Kind: "HTTPRoute", Name: "checkout"}, Problem: "it has no rule for the pair"},
+		{RouteName: traffic.RouteName{Kind: "VirtualService", Name: "checkout", Namespace: "mesh"}, Missing: true},
+	}
+	problems := w.referenceProblems()
+	require.Equal(t, "spec.strategy.canary.trafficRouting.gatewayAPI.routes: HTTPRoute checkout: it has no rule for the pair", problems[0].Message)
+	require.Equal(t, "spec.strategy.canary.trafficRouting.istio.virtualServices: there is no VirtualService checkout in namespace mesh; create it, or correct the name",
+		problems[1].Message)
+	one := v1alpha1.Strategy{Canary: &v1alpha1.Canary{TrafficRouting: &v1alpha1.TrafficRouting{Istio: &v1alpha1.Istio{VirtualService: &v1alpha1.VirtualService{Name: "checkout"}}}}}
+	require.Equal(t, "spec.strategy.canary.trafficRouting.istio.virtualService", routeField(one, traffic.RouteName{Kind: "VirtualService", Name: "checkout"}))
+}
+
+// service selects the pods of the example.
+func service() *corev1.Service {
+	return &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "checkout"}}}
+}
+
 func TestEveryStrategyNamesWhatCarriesTheTraffic(t *testing.T) {
 	several := routed("s", "c")
 	several.TrafficRouting.GatewayAPI.Routes = []v1alpha1.RouteReference{{Kind: "HTTPRoute", Name: "b"}, {Kind: "GRPCRoute", Name: "z"}, {Kind: "HTTPRoute", Name: "a"}}
@@ -33,9 +85,14 @@ func TestEveryStrategyNamesWhatCarriesTheTraffic(t *testing.T) {
 	}{
 		"by replica count": {v1alpha1.Strategy{Canary: &v1alpha1.Canary{}}, rollout.Wiring{Mode: rollout.ByPods}},
 		"routes in any order": {v1alpha1.Strategy{Canary: several},
-			rollout.Wiring{Mode: rollout.ByRoutes, Stable: "s", Canary: "c", Routes: "GRPCRoute/z,HTTPRoute/a,HTTPRoute/b"}},
+			rollout.Wiring{Mode: rollout.ByRoutes, Stable: "s", Canary: "c",
+				Routes: `{"routes":[{"kind":"GRPCRoute","name":"z"},{"kind":"HTTPRoute","name":"a"},{"kind":"HTTPRoute","name":"b"}]}`}},
+		"routes of two routers": {v1alpha1.Strategy{Canary: meshed()},
+			rollout.Wiring{Mode: rollout.ByRoutes, Stable: "s", Canary: "c", Routes: `{"routes":[{"kind":"HTTPRoute","name":"checkout"},` +
+				`{"kind":"VirtualService","name":"checkout"},` +
+				`{"kind":"VirtualService","name":"checkout","namespace":"mesh","routes":["web"],"tlsRoutes":[{"port":443,"sniHosts":["a","b"]}],"tcpRoutes":[{"port":5432}]}]}`}},
 		"Services that take turns": {v1alpha1.Strategy{Canary: turns},
-			rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: "HTTPRoute/checkout"}},
+			rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: checkoutRoute}},
 		"blue-green without a preview": {v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "a"}}, rollout.Wiring{Mode: rollout.BySelector, Stable: "a"}},
 		"a router of tomorrow":         {v1alpha1.Strategy{Canary: &v1alpha1.Canary{TrafficRouting: &v1alpha1.TrafficRouting{}}}, rollout.Wiring{}},
 		"nothing":                      {v1alpha1.Strategy{}, rollout.Wiring{}},
@@ -48,7 +105,7 @@ func TestEveryStrategyNamesWhatCarriesTheTraffic(t *testing.T) {
 }
 
 func TestWithServicesThatHaveTakenTurnsTheOtherOneReachesStable(t *testing.T) {
-	w := rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: "GRPCRoute/z"}
+	w := rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: `{"routes":[{"kind":"GRPCRoute","name":"z"}]}`}
 	routes := []traffic.RouteName{{Kind: "GRPCRoute", Name: "z"}}
 	require.Equal(t, traffic.Target{Namespace: "shop", Pair: traffic.Pair{Stable: "ping", Canary: "pong"}, Routes: routes}, target("shop", w, false))
 	require.Equal(t, traffic.Target{Namespace: "shop", Pair: traffic.Pair{Stable: "pong", Canary: "ping"}, Routes: routes}, target("shop", w, true))
@@ -59,7 +116,7 @@ func moving() *v1alpha1.Rollout {
 	r := exampleRollout(exampleTemplate)
 	r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreen{ActiveService: "active", PreviewService: "preview"}}
 	r.Status.Traffic = &v1alpha1.Traffic{Wiring: &v1alpha1.Wiring{Mode: "Routes", StableService: "stable", CanaryService: "active",
-		Routes: []v1alpha1.RouteReference{{Kind: "HTTPRoute", Name: "old"}}}}
+		Routes: []v1alpha1.WiredRoute{{Kind: "HTTPRoute", Name: "old"}}}}
 	return r
 }
 

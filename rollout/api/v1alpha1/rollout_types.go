@@ -248,55 +248,6 @@ type Canary struct {
 	Steps []Step `json:"steps,omitempty"`
 }
 
-// TrafficRouting names the routes that carry the split.
-//
-// +kubebuilder:validation:XValidation:rule="has(self.gatewayAPI)",message="trafficRouting must name a router: gatewayAPI"
-type TrafficRouting struct {
-	// GatewayAPI splits traffic with routes of the Kubernetes Gateway API.
-	// +optional
-	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
-
-	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
-	// endpoints of a Service. Default 3.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=3600
-	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
-
-	// DrainSeconds is how long a backend without a share may still be finishing requests. Its pods stay that long.
-	// Default 10.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=3600
-	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
-}
-
-// GatewayAPI names routes in the Rollout's namespace. In every rule that names the stable and the canary Service the
-// engine sets the weights of these two backendRefs and nothing else.
-type GatewayAPI struct {
-	// Routes carry the split, all of them the same.
-	// +required
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=16
-	// +listType=map
-	// +listMapKey=kind
-	// +listMapKey=name
-	Routes []RouteReference `json:"routes"`
-}
-
-// RouteReference names a route of the Gateway API.
-type RouteReference struct {
-	// Kind is HTTPRoute or GRPCRoute.
-	// +required
-	// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute
-	Kind string `json:"kind"`
-	// Name is the route's name.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-}
-
 // Step is one entry of the plan. It holds exactly one instruction.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause or setCanaryScale; write each as a list entry of its own"

@@ -260,7 +260,20 @@ type Wiring struct {
 	// Routes that carry the split.
 	// +optional
 	// +listType=atomic
-	Routes []RouteReference `json:"routes,omitempty"`
+	Routes []WiredRoute `json:"routes,omitempty"`
+}
+
+// WiredRoute is a route that carries the split.
+type WiredRoute struct {
+	// Kind of the route, for example HTTPRoute or VirtualService.
+	Kind string `json:"kind"`
+	// Name of the route.
+	Name string `json:"name"`
+	// Namespace of the route; empty for the Rollout's.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+
+	RuleSelection `json:",inline"`
 }
 
 // Traffic is what routes and Services say, and since when.

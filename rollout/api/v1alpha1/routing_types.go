@@ -1,0 +1,148 @@
+package v1alpha1
+
+// TrafficRouting names the routes that carry the split. Where it names several, of one router or of two, all of them carry the same.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.gatewayAPI) || has(self.istio)",message="trafficRouting must name a router: gatewayAPI, istio or both"
+type TrafficRouting struct {
+	// GatewayAPI splits traffic with routes of the Kubernetes Gateway API.
+	// +optional
+	GatewayAPI *GatewayAPI `json:"gatewayAPI,omitempty"`
+
+	// Istio splits traffic with VirtualServices.
+	// +optional
+	Istio *Istio `json:"istio,omitempty"`
+
+	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
+	// endpoints of a Service. Default 3.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	SettleSeconds *int32 `json:"settleSeconds,omitempty"`
+
+	// DrainSeconds is how long a backend without a share may still be finishing requests. Its pods stay that long.
+	// Default 10.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
+}
+
+// GatewayAPI names routes of the Gateway API. In every rule that names the stable and the canary Service the engine sets the weights
+// of these two backendRefs and nothing else.
+type GatewayAPI struct {
+	// Routes carry the split, all of them the same.
+	// +required
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Routes []RouteReference `json:"routes"`
+}
+
+// RouteReference names a route of the Gateway API.
+type RouteReference struct {
+	// Kind is HTTPRoute or GRPCRoute.
+	// +required
+	// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute
+	Kind string `json:"kind"`
+	// Name is the route's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the route. Default: the Rollout's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// Istio names VirtualServices. In every rule that names the stable and the canary Service the engine sets the weights of these two
+// destinations and nothing else.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.virtualService) != has(self.virtualServices)",message="istio needs virtualService or virtualServices, one of the two"
+type Istio struct {
+	// VirtualService carries the split.
+	// +optional
+	VirtualService *VirtualService `json:"virtualService,omitempty"`
+
+	// VirtualServices carry the split, all of them the same.
+	// +optional
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	VirtualServices []VirtualService `json:"virtualServices,omitempty"`
+}
+
+// VirtualService names a VirtualService, and those of its rules that carry the split. Without any of routes, tlsRoutes and tcpRoutes
+// it is every rule that names the two backends.
+type VirtualService struct {
+	// Name of the VirtualService. It may be one that another VirtualService delegates to.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the VirtualService. Default: the Rollout's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+
+	RuleSelection `json:",inline"`
+}
+
+// RuleSelection restricts the split to some rules of a VirtualService. Each entry has to describe a rule.
+type RuleSelection struct {
+	// Routes are names of rules of spec.http.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +listType=atomic
+	Routes []string `json:"routes,omitempty"`
+	// TLSRoutes describe rules of spec.tls.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	TLSRoutes []TLSRouteMatch `json:"tlsRoutes,omitempty"`
+	// TCPRoutes describe rules of spec.tcp.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
+	TCPRoutes []TCPRouteMatch `json:"tcpRoutes,omitempty"`
+}
+
+// TLSRouteMatch describes rules of spec.tls by what one of their matches says.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.port) || has(self.sniHosts)",message="a tlsRoute needs port, sniHosts or both: what the rule in spec.tls matches"
+type TLSRouteMatch struct {
+	// Port that the match names. Default: any.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// SNIHosts are all that the match names, in any order. Default: any.
+	// +optional
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +listType=atomic
+	SNIHosts []string `json:"sniHosts,omitempty"`
+}
+
+// TCPRouteMatch describes rules of spec.tcp by what one of their matches says.
+type TCPRouteMatch struct {
+	// Port that the match names.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+}
+
+// All are the VirtualServices, however they were named.
+func (i *Istio) All() []VirtualService {
+	if i.VirtualService != nil {
+		return append([]VirtualService{*i.VirtualService}, i.VirtualServices...)
+	}
+	return i.VirtualServices
+}
