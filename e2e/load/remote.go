@@ -11,7 +11,7 @@ import (
 )
 
 // glance is how often it is looked what a load elsewhere has recorded.
-const glance = 200 * time.Millisecond
+const glance = 500 * time.Millisecond
 
 // wireAnswer is an Answer as JSON: errors have no form of their own.
 type wireAnswer struct {

@@ -29,11 +29,15 @@ func call(ctx context.Context, getenv func(string) string) error {
 	if err != nil {
 		return err
 	}
-	connection, err := grpc.NewClient(getenv("TARGET"), grpc.WithTransportCredentials(insecure.NewCredentials()),
+	target := getenv("TARGET")
+	if target == "" {
+		return errors.New("TARGET is empty: name what to call, for example xds:///shop.test.svc.cluster.local:9090")
+	}
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		// Nothing must hide a call that fails, and Istio asks for retries unless it is told not to.
 		grpc.WithDisableRetry())
 	if err != nil {
-		return fmt.Errorf("TARGET is %q: %w", getenv("TARGET"), err)
+		return fmt.Errorf("TARGET is %q: %w", target, err)
 	}
 	defer func() { _ = connection.Close() }()
 	if err := awaitAnswer(ctx, connection); err != nil {
@@ -99,6 +103,6 @@ func offer(ctx context.Context, handler http.Handler) error {
 	case err := <-ended:
 		return fmt.Errorf("serve on %s: %w", healthAddress, err)
 	case <-ctx.Done():
-		return errors.Join(server.Close())
+		return server.Close()
 	}
 }
