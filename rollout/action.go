@@ -24,7 +24,13 @@ func (a Point) String() string {
 	return fmt.Sprintf("point Service %s at revision %s: %s", a.Service, a.Revision, a.Why)
 }
 
-func (a Shift) String() string { return fmt.Sprintf("set canary weight %d: %s", a.Percent, a.Why) }
+func (a Shift) String() string {
+	rules := ""
+	if a.Rules {
+		rules = " with the managed routes of the step"
+	}
+	return fmt.Sprintf("set canary weight %d%s: %s", a.Percent, rules, a.Why)
+}
 
 func (a DeleteWorkload) String() string {
 	return fmt.Sprintf("delete revision %s: %s", a.Revision, a.Why)

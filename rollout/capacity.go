@@ -3,12 +3,17 @@ package rollout
 // podsFor is how many pods a revision needs for a share of the traffic, in percent: never none for some traffic.
 func podsFor(percent, replicas int) int { return (percent*replicas + 99) / 100 }
 
-// need is how many ready endpoints the revision under test needs for a share.
+// need is how many ready endpoints the revision under test needs for a share, and for the rules that are wanted. Nobody knows how many
+// requests a rule describes; it takes what a setCanaryScale says, or else the smallest share's.
 func (d *decision) need(weight int) int {
-	if weight <= 0 {
-		return 0
+	need := 0
+	if rules := len(d.o.Rules()) > 0; rules || weight > 0 {
+		need = min(max(podsFor(weight, d.o.Spec.Replicas), d.o.Spec.MinPods, 1), d.o.Spec.Replicas)
+		if rules {
+			need = max(need, scaleAt(d.o.Spec.Steps, d.next.Release.Step))
+		}
 	}
-	return min(max(podsFor(weight, d.o.Spec.Replicas), d.o.Spec.MinPods), d.o.Spec.Replicas)
+	return need
 }
 
 // canaryPods is how many pods the revision under test is to have at a weight: what the weight needs, or more if the plan says

@@ -224,10 +224,10 @@ func (o Observed) blocking(references bool) *Problem {
 	return nil
 }
 
-// noteExposure remembers since when this run has had traffic.
+// noteExposure remembers since when this run has had users: a share, or a rule that leads some of them to it.
 func (d *decision) noteExposure() {
 	release := d.next.Release
-	if release != nil && release.ExposedAt.IsZero() && d.next.Ledger.High > 0 && release.Phase != Installing {
+	if release != nil && release.ExposedAt.IsZero() && (d.next.Ledger.High > 0 || d.o.exposedByRule()) && release.Phase != Installing {
 		release.ExposedAt = d.o.Now
 	}
 }

@@ -109,6 +109,9 @@ func (s *source) spec() Spec {
 		spec.Steps = append(spec.Steps, Step{Kind: StepKind(1 + s.below(3)), Weight: s.below(101), Duration: time.Duration(s.below(20)) * time.Second, Pods: s.below(7) - 1})
 	}
 	if s.maybe() {
+		spec.Steps = append(spec.Steps, Step{Kind: SetRule, Rule: traffic.ManagedRule{Name: "rule", Mirror: s.below(2)}, Remove: s.maybe()})
+	}
+	if s.maybe() {
 		spec.Steps = append(spec.Steps, Step{Kind: Judge, Metrics: []analysis.Metric{{Name: "own", Interval: time.Second}}})
 	}
 	spec.DynamicStable, spec.MinPods, spec.PreviewReplicas, spec.RollbackWindow = s.maybe(), s.below(4), s.below(4), s.below(3)
@@ -139,7 +142,7 @@ func (s *source) status() Status {
 	for range s.below(3) {
 		status.Former = append(status.Former, s.revision())
 	}
-	status.Ledger = Ledger{Low: s.below(101), High: s.below(101), Accepted: s.maybe(), Since: s.at(),
+	status.Ledger = Ledger{Low: s.below(101), High: s.below(101), Accepted: s.maybe(), Since: s.at(), Rules: []string{"", "rule"}[s.below(2)], Astray: s.maybe(),
 		Stable: Pointer{s.revision(), s.at()}, Canary: Pointer{s.revision(), s.at()}}
 	if s.maybe() {
 		phases := []Phase{Installing, Stepping, Promoting, Aborting, Aborted, "Unheard"}
@@ -168,6 +171,9 @@ func (s *source) route(i int) traffic.RouteObservation {
 		r.Accepted = s.maybe()
 		if !r.Accepted {
 			r.Waiting = "it is not accepted"
+		}
+		if s.below(3) == 0 {
+			r.Managed, r.Astray = []string{"rule"}, []string{"", "the rule is to be removed"}[s.below(2)]
 		}
 	}
 	return r

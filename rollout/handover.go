@@ -14,7 +14,7 @@ func (d byRoutes) converge() bool {
 	case d.o.Canary.Revision != stable && d.freeToPoint(d.o.Canary, 0):
 		d.point(CanaryRole, stable, "no release needs it, and so nobody can send traffic astray")
 		return false
-	case !d.next.Ledger.exactly(0):
+	case !d.next.Ledger.clear():
 		d.returnToStable("stable serves everything", 0)
 		return false
 	}
@@ -48,7 +48,7 @@ func (d byRoutes) adoptStable() {
 	}
 	enough := d.o.workload(stable).Available >= d.o.Spec.Replicas
 	switch {
-	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.exactly(100) && d.o.Canary.Ready(stable) > 0:
+	case d.pointsTo(d.next.Ledger.Canary, stable) && !d.next.Ledger.there(100) && d.o.Canary.Ready(stable) > 0:
 		d.act(Shift{Percent: 100, Why: "stable is behind the canary Service until the stable Service is handed over"})
 	case d.o.Canary.Revision != stable && enough && (d.next.Ledger.High > 0 || d.freeToPoint(d.o.Canary, 0)):
 		// With traffic on it too, somebody has changed both Services, and nothing else would ever free one of them.

@@ -6,23 +6,23 @@ import (
 )
 
 // AbortProceeds holds if an abort can always be carried out, whatever else is broken; it needs only that stable has
-// endpoints. As long as the canary has a share the plan takes it away, or points the stable backend at stable first, or
+// endpoints. As long as the canary has a share, or a managed rule, the plan takes it away, or points the stable backend at stable first, or
 // waits for that to settle and says until when.
 //
 // A stable that has given pods back (dynamicStableScale) takes its traffic back as fast as they return.
 func AbortProceeds(o Observed, p Plan) error {
 	release, share := o.Status.Release, o.share()
-	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || share.High == 0 || !o.stableCouldServe() {
+	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || share.High == 0 && !o.Routes.HasManaged() || !o.stableCouldServe() {
 		return nil
 	}
 	if slices.ContainsFunc(p.Actions, o.takesBack) {
 		return nil
 	}
-	if o.returning(share.High) || o.settling(p) && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
+	if o.returning(share.High) && !o.Routes.HasManaged() || o.settling(p) && !p.Wake.IsZero() && !p.Wake.After(o.Now.Add(o.Spec.Settle)) {
 		return nil
 	}
-	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%%: %s",
-		o.Stable.Ready(o.Status.Stable), share.High, p.Report.Message)
+	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%% and the managed routes %v: %s",
+		o.Stable.Ready(o.Status.Stable), share.High, o.rulesThere(), p.Report.Message)
 }
 
 // returning says whether stable's pods are still on their way, so that it can't carry more than it does.
@@ -54,7 +54,7 @@ func (o Observed) stableCouldServe() bool {
 func (o Observed) takesBack(action Action) bool {
 	switch a := action.(type) {
 	case Shift:
-		return a.Percent < o.share().High
+		return a.Percent < o.share().High || !a.Rules && o.Routes.HasManaged()
 	case Point:
 		return a.Backend == StableRole && a.Revision == o.Status.Stable
 	}

@@ -9,9 +9,15 @@ import (
 // observe compares the ledger with what is read back now. Whatever differs has been so since now.
 func (l Ledger) observe(o Observed) Ledger {
 	share, accepted := o.share(), o.mode() != ByRoutes || o.Routes.Waiting() == ""
-	same := l.Low == share.Low && l.High == share.High && l.Accepted == accepted
+	rules, astray := RuleNames(o.rulesThere()), o.Routes.Astray() != ""
+	same := l.Low == share.Low && l.High == share.High && l.Accepted == accepted && l.Rules == rules
+	if rules != "" && l.Astray != astray {
+		// What a rule says has changed. Without any rule it is only the plan that has.
+		same = false
+	}
+	l.Low, l.High, l.Accepted, l.Rules, l.Astray = share.Low, share.High, accepted, rules, astray
 	if !same || l.Since.IsZero() || l.Since.After(o.Now) {
-		l.Low, l.High, l.Accepted, l.Since = share.Low, share.High, accepted, o.Now
+		l.Since = o.Now
 	}
 	l.Stable = l.Stable.observe(o.Stable.Revision, o.Now)
 	l.Canary = l.Canary.observe(o.Canary.Revision, o.Now)
@@ -43,7 +49,7 @@ func (l Ledger) swapped() Ledger {
 
 // sees says whether two ledgers tell of the same split and the same pointers, whatever the times.
 func (l Ledger) sees(other Ledger) bool {
-	return l.Low == other.Low && l.High == other.High &&
+	return l.Low == other.Low && l.High == other.High && l.Rules == other.Rules && l.Astray == other.Astray &&
 		l.Stable.Revision == other.Stable.Revision && l.Canary.Revision == other.Canary.Revision
 }
 
@@ -59,23 +65,29 @@ func (p Pointer) observe(revision Revision, now time.Time) Pointer {
 // settledAt is when the split will be, or was, settled at a share; false if the split is another one or not accepted.
 func (d *decision) settledAt(percent int) (time.Time, bool) {
 	l := d.next.Ledger
-	if l.Low != percent || l.High != percent || !l.Accepted {
+	if !l.exactly(percent) || !l.Accepted {
 		return time.Time{}, false
 	}
 	return l.Since.Add(d.o.Spec.Settle), true
 }
 
-// settled says whether the data plane follows a share by now, and else wakes up when it should.
+// settled says whether the data plane follows a share by now, with the rules that are wanted, and else wakes up when it should.
 func (d *decision) settled(percent int) bool {
 	at, there := d.settledAt(percent)
-	return there && d.reached(at)
+	return there && !d.next.Ledger.Astray && d.reached(at)
 }
 
 // drained says whether the backend that has nothing at this share (canary at 0, stable at 100) has finished its last
-// requests, and else wakes up when it should have.
+// requests, and else wakes up when it should have. A canary that a rule sends requests to never has.
 func (d *decision) drained(percent int) bool {
 	at, there := d.settledAt(percent)
-	return there && d.reached(at.Add(d.o.Spec.Drain))
+	return there && (percent > 0 || d.next.Ledger.Rules == "") && d.reached(at.Add(d.o.Spec.Drain))
+}
+
+// rested says whether the split of a step has been settled for so long that all requests are finished that came by another one.
+func (d *decision) rested(percent int) bool {
+	at, there := d.settledAt(percent)
+	return there && !d.next.Ledger.Astray && d.reached(at.Add(d.o.Spec.Drain))
 }
 
 // pointsTo says whether a backend has pointed at a revision for long enough that the data plane knows.

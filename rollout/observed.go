@@ -101,6 +101,8 @@ const (
 	SetScale
 	// Judge waits for a verdict on metrics of its own.
 	Judge
+	// SetRule adds a managed rule to the routes, or removes it.
+	SetRule
 )
 
 // Step is one entry of the plan.
@@ -114,6 +116,9 @@ type Step struct {
 	Pods int
 	// Metrics for Judge.
 	Metrics []analysis.Metric
+	// Rule for SetRule. With Remove it is taken out, and only its name counts.
+	Rule   traffic.ManagedRule
+	Remove bool
 }
 
 // Mode is what carries the traffic.

@@ -68,7 +68,9 @@ type Point struct {
 // Shift gives the canary backend a share of the traffic, in percent.
 type Shift struct {
 	Percent int
-	Why     string
+	// Rules: the routes have the managed rules that Observed.Rules names; else they have none.
+	Rules bool
+	Why   string
 }
 
 // Widen lets go of a backend: its selector names no revision any more.

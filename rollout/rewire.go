@@ -49,7 +49,7 @@ func (d *decision) letGo() (possible bool, pending []Action) {
 	if d.o.mode() == ByPods {
 		return true, nil
 	}
-	if d.o.mode() == ByRoutes && !d.o.Stable.Missing && !d.next.Ledger.exactly(0) {
+	if d.o.mode() == ByRoutes && !d.o.Stable.Missing && !d.next.Ledger.clear() {
 		return false, nil
 	}
 	for _, b := range []struct {

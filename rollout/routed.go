@@ -20,14 +20,17 @@ func (d byRoutes) give(weight int) bool {
 		return false
 	}
 	switch {
-	case share > 0 && dead(d.o.Canary) && d.stableServes():
+	case !d.next.Ledger.clear() && dead(d.o.Canary) && d.stableServes():
 		d.act(Shift{Percent: 0, Why: "the canary has no ready endpoint left"})
 		return false
 	case share > weight:
 		d.lower(weight, stable)
 		return false
-	case d.next.Ledger.exactly(weight):
+	case d.next.Ledger.there(weight):
 		return d.arrived(weight) && d.trimmed(weight)
+	case d.next.Ledger.exactly(weight) && len(d.o.Rules()) == 0:
+		d.act(Shift{Percent: weight, Why: "the plan wants no managed route here"})
+		return false
 	}
 	d.raise(weight, canary)
 	return false
@@ -37,7 +40,8 @@ func (d byRoutes) give(weight int) bool {
 func (d byRoutes) lower(weight int, before Capacity) {
 	to := max(weight, d.relief(before))
 	if to < d.next.Ledger.High {
-		d.act(Shift{Percent: to, Why: "the plan gives it less"})
+		// Rules that aren't as they should be need capacity of their own, which nobody has looked at here.
+		d.act(Shift{Percent: to, Rules: len(d.o.Rules()) > 0 && !d.next.Ledger.Astray, Why: "the plan gives it less"})
 		return
 	}
 	d.report(Progressing, "WaitingForCapacity", "%s: Service %s has %d ready endpoints of revision %s, too few to take traffic back",
@@ -52,7 +56,7 @@ func (d byRoutes) trimmed(weight int) bool {
 	if !explicit || d.o.workload(release.Revision).Replicas <= want {
 		return true
 	}
-	if d.drained(weight) && d.pointsTo(d.next.Ledger.Stable, d.next.Stable) {
+	if d.rested(weight) && d.pointsTo(d.next.Ledger.Stable, d.next.Stable) {
 		d.size(release.Revision, want, "the plan wants fewer")
 	}
 	d.report(Progressing, "Draining", "%s: %s of revision %s go when no request is left on them", d.position(),
@@ -74,7 +78,7 @@ func hasScale(steps []Step, index int) bool {
 // first, also when it reaches nothing: the share would be the new revision's as soon as its first pod is ready.
 func (d byRoutes) pointCanary(before Capacity) {
 	switch {
-	case !d.next.Ledger.exactly(0):
+	case !d.next.Ledger.clear():
 		d.returnToStable("the canary Service does not point at the revision under test", d.relief(before))
 	case dead(d.o.Canary), d.drained(0):
 		d.point(CanaryRole, d.next.Release.Revision, "it has no traffic")
@@ -87,23 +91,23 @@ func (d byRoutes) raise(weight int, before Capacity) {
 	need := d.need(weight)
 	if !d.capable(weight, before) {
 		if !release.Capacity.Since.IsZero() {
-			d.report(Progressing, "WaitingForCapacity", "%s: enough endpoints of revision %s are ready for canary weight %d; waiting %s until every gateway knows them",
-				d.position(), release.Revision, weight, short(d.o.Spec.Settle))
+			d.report(Progressing, "WaitingForCapacity", "%s: enough endpoints of revision %s are ready for canary weight %d%s; waiting %s until every gateway knows them",
+				d.position(), release.Revision, weight, d.withRules(), short(d.o.Spec.Settle))
 			return
 		}
-		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready for canary weight %d",
-			d.position(), d.o.Canary.Ready(release.Revision), need, release.Revision, weight)
+		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready for canary weight %d%s",
+			d.position(), d.o.Canary.Ready(release.Revision), need, release.Revision, weight, d.withRules())
 		return
 	}
 	if problem := d.o.blocking(true); problem != nil {
-		d.report(Progressing, "WaitingForReference", "%s: canary weight %d can't be set: %s", d.position(), weight, problem.Message)
+		d.report(Progressing, "WaitingForReference", "%s: canary weight %d%s can't be set: %s", d.position(), weight, d.withRules(), problem.Message)
 		return
 	}
 	if d.paused() {
 		return
 	}
 	if high := d.next.Ledger.High; high == 0 || high >= weight || d.approvedToGoOn("%s: before canary weight %d", d.position(), weight) {
-		d.act(Shift{Percent: weight, Why: "enough endpoints are ready"})
+		d.act(Shift{Percent: weight, Rules: len(d.o.Rules()) > 0, Why: "enough endpoints are ready"})
 	}
 }
 
@@ -112,15 +116,15 @@ func (d byRoutes) raise(weight int, before Capacity) {
 func (d byRoutes) arrived(weight int) bool {
 	release, need := d.next.Release, d.need(weight)
 	if ready := d.o.Canary.Ready(release.Revision); ready < need {
-		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready at canary weight %d",
-			d.position(), ready, need, release.Revision, weight)
+		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready at canary weight %d%s",
+			d.position(), ready, need, release.Revision, weight, d.withRules())
 		return false
 	}
 	if d.settled(weight) {
 		return true
 	}
-	d.report(Progressing, "Settling", "%s: waiting until the router follows canary weight %d%s",
-		d.position(), weight, d.waitingForRouter())
+	d.report(Progressing, "Settling", "%s: waiting until the router follows canary weight %d%s%s",
+		d.position(), weight, d.withRules(), d.waitingForRouter())
 	return false
 }
 
@@ -152,7 +156,7 @@ func (d byRoutes) takeBack() bool {
 	release.StableCapacity = Capacity{}
 	d.size(d.next.Stable, d.o.Spec.Replicas, "stable serves everything")
 	astray := !d.o.Stable.Missing && d.repairStable()
-	if !d.next.Ledger.exactly(0) {
+	if !d.next.Ledger.clear() {
 		d.returnToStable("the release is taken back", d.relief(before))
 		return false
 	}
@@ -165,16 +169,16 @@ func (d byRoutes) cutOff() bool {
 	return d.o.Canary.Missing && d.reached(d.next.Ledger.Since.Add(d.o.Spec.Settle+d.o.Spec.Drain))
 }
 
-// returnToStable leaves the canary backend at most a share, 0 in the end, as soon as stable can serve. It is the one way
-// back, for abort, supersede, and a split that somebody else wrote.
+// returnToStable leaves the canary backend at most a share, 0 in the end, and no managed rule, as soon as stable can serve. It is
+// the one way back, for abort, supersede, and a split that somebody else wrote.
 func (d byRoutes) returnToStable(why string, leave int) {
-	stable := d.next.Stable
+	stable, share := d.next.Stable, d.next.Ledger.High
 	nobodyElse := d.o.Canary.Missing || dead(d.o.Canary)
 	switch {
-	case d.next.Ledger.exactly(0):
+	case d.next.Ledger.clear():
 	case nobodyElse:
 		d.act(Shift{Percent: 0, Why: why})
-	case d.stableServes() && d.pointsTo(d.next.Ledger.Stable, stable) && leave < d.next.Ledger.High:
-		d.act(Shift{Percent: leave, Why: why})
+	case d.stableServes() && d.pointsTo(d.next.Ledger.Stable, stable) && (leave < share || d.next.Ledger.Rules != ""):
+		d.act(Shift{Percent: min(leave, share), Why: why})
 	}
 }

@@ -22,7 +22,8 @@ import (
 //	run until waiting for rollout promote        time passes, at most an hour, until the status says so
 //	request abort, request promote v2 step 1     a person asks, by default for what is under way
 //	set replicas=6, set paused=true              the user changes the spec
-//	gitops weight 50, gitops deletes the route   somebody else changes the route
+//	gitops weight 50, gitops deletes the route   somebody else changes the route; weights come without managed routes
+//	gitops rules testers, gitops rules           somebody else puts managed routes there, or takes them out
 //	service stable v2, service canary deleted    somebody else changes a Service
 //	metrics error, metrics no data, metrics ok   the metric source
 //	crash v2 20s                                 a pod restarts
@@ -124,6 +125,8 @@ func (s *script) steps(text string) []rollout.Step {
 				pods = s.number(value)
 			}
 			steps = append(steps, rollout.Step{Kind: rollout.SetScale, Pods: pods})
+		case kind == "header", kind == "mirror":
+			steps = append(steps, ruleStep(kind, value))
 		case kind == "judge":
 			steps = append(steps, rollout.Step{Kind: rollout.Judge, Metrics: []analysis.Metric{s.metric(value)}})
 		case kind != "pause":
@@ -135,6 +138,16 @@ func (s *script) steps(text string) []rollout.Step {
 		}
 	}
 	return steps
+}
+
+// ruleStep reads for example header:testers, mirror:shadow, or header:-testers to remove it.
+func ruleStep(kind, name string) rollout.Step {
+	step := rollout.Step{Kind: rollout.SetRule}
+	step.Rule.Name, step.Remove = strings.CutPrefix(name, "-")
+	if kind == "mirror" {
+		step.Rule.Mirror = 100
+	}
+	return step
 }
 
 // metric reads for example success-rate>99%. It is measured every ten seconds.
@@ -198,11 +211,14 @@ func (s *script) request(words []string) {
 }
 
 func (s *script) gitops(words []string) {
-	share := -1
-	if words[0] == "weight" {
-		share = s.number(words[1])
+	switch words[0] {
+	case "weight":
+		s.cluster.EditRoute(0, s.number(words[1]))
+	case "rules":
+		s.cluster.EditRules(0, strings.Join(words[1:], ","))
+	default:
+		s.cluster.EditRoute(0, -1)
 	}
-	s.cluster.EditRoute(0, share)
 }
 
 func (s *script) service(words []string) {

@@ -18,7 +18,7 @@ func (d *decision) stablePods() int {
 	keep := min(max(podsFor(share, replicas), d.o.Spec.MinPods, 1), replicas)
 	// Either Service may reach more than it should if somebody has just changed it.
 	ours := d.pointsTo(d.next.Ledger.Stable, d.next.Stable) && d.pointsTo(d.next.Ledger.Canary, release.Revision)
-	if release.Phase == Stepping && ours && d.next.Ledger.exactly(weight) && d.drained(weight) {
+	if release.Phase == Stepping && ours && d.rested(weight) {
 		return keep
 	}
 	return max(keep, min(d.o.workload(d.next.Stable).Replicas, replicas))

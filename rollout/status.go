@@ -125,6 +125,10 @@ type Ledger struct {
 	Low, High int
 	Accepted  bool
 	Since     time.Time
+	// Rules names the managed rules that routes have, separated by commas. Astray: they aren't those that are wanted. They count
+	// like a share: a split is settled only with the right ones, and a canary is drained only without any.
+	Rules  string
+	Astray bool
 	// Stable and Canary are what the backends point at, and since when.
 	Stable, Canary Pointer
 }

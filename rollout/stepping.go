@@ -34,6 +34,8 @@ func (d *decision) stepping() {
 		d.scaled(weight)
 	case step.Kind == Judge:
 		d.judge()
+	case step.Kind == SetRule:
+		d.rulesDone(step)
 	}
 }
 
@@ -131,13 +133,16 @@ func (d *decision) aim(weight int) string {
 	if d.o.mode() == BySelector {
 		return fmt.Sprintf("revision %s is rehearsed", d.next.Release.Revision)
 	}
-	return fmt.Sprintf("canary weight %d", weight)
+	return fmt.Sprintf("canary weight %d%s", weight, d.withRules())
 }
 
 // exposure says where the revision under test is, within a sentence.
 func (d *decision) exposure() string {
 	if d.o.mode() == BySelector {
 		return "before any user reaches it"
+	}
+	if rules := d.next.Ledger.Rules; rules != "" {
+		return fmt.Sprintf("at canary weight %d with %s", d.next.Ledger.High, managedRoutes(rules))
 	}
 	return fmt.Sprintf("at canary weight %d", d.next.Ledger.High)
 }

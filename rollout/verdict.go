@@ -148,7 +148,7 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 
 // measure says what to measure: every metric, as long as there is something to look at and the outcome matters.
 func (d *decision) measure() *Measure {
-	if !d.judged() || d.next.Ledger.High == 0 && !d.judging {
+	if !d.judged() || d.next.Ledger.High == 0 && !d.o.exposedByRule() && !d.judging {
 		return nil
 	}
 	release, metrics := d.next.Release, d.metrics()

@@ -15,6 +15,9 @@ type Routers []RouterOf
 type RouterOf struct {
 	Kinds  []string
 	Router Router
+	// Managing: routes of these kinds can have managed rules. Those of other kinds have none, wanted or not: a header means nothing to
+	// a TCP connection, and yet both may carry the split of one application.
+	Managing bool
 }
 
 var _ Router = Routers(nil)
@@ -32,6 +35,9 @@ func (r Routers) parts(target Target, observed Observation) []part {
 	for _, of := range r {
 		p := part{router: of.Router, target: target}
 		p.target.Routes = nil
+		if !of.Managing {
+			p.target.Managed = Managed{}
+		}
 		for _, name := range target.Routes {
 			if slices.Contains(of.Kinds, name.Kind) {
 				p.target.Routes = append(p.target.Routes, name)

@@ -105,3 +105,23 @@ func TestAFailureOfOneRouterKeepsNoOtherFromTakingTrafficBack(t *testing.T) {
 	require.Equal(t, map[traffic.RouteName]int{mesh: 0}, meshes.shares)
 	require.Equal(t, 20, gateways.shares[web])
 }
+
+// asked notes what a router is asked for.
+type asked struct {
+	memory
+	managed []traffic.Managed
+}
+
+func (a *asked) Observe(ctx context.Context, target traffic.Target, live bool) (traffic.Observation, error) {
+	a.managed = append(a.managed, target.Managed)
+	return a.memory.Observe(ctx, target, live)
+}
+
+func TestRoutesOfKindsThatCanNotHaveManagedRulesAreAskedForNone(t *testing.T) {
+	var both asked
+	all := traffic.Routers{{Kinds: []string{"HTTPRoute"}, Router: &both, Managing: true}, {Kinds: []string{"GRPCRoute"}, Router: &both}}
+	managed := traffic.Managed{Names: []string{"shadow"}, Rules: []traffic.ManagedRule{traffic.MirrorRoute("shadow", 5)}}
+	_, err := all.Observe(t.Context(), traffic.Target{Routes: []traffic.RouteName{web, calls}, Managed: managed}, false)
+	require.NoError(t, err)
+	require.Equal(t, []traffic.Managed{managed, {}}, both.managed)
+}

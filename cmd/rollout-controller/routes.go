@@ -45,9 +45,11 @@ func (r routes) kinds() []controller.Kind {
 
 // router carries splits in routes of every kind.
 func (r routes) router(gateways gateway.Interface, mesh istioclient.Interface) traffic.Router {
+	ofGateway := gatewayapi.New(gateways, r)
 	return traffic.Routers{
-		{Kinds: []string{"HTTPRoute", "GRPCRoute"}, Router: gatewayapi.New(gateways, r)},
-		{Kinds: []string{"VirtualService"}, Router: istio.NewRouter(mesh, r)},
+		{Kinds: []string{"HTTPRoute"}, Router: ofGateway, Managing: true},
+		{Kinds: []string{"GRPCRoute"}, Router: ofGateway},
+		{Kinds: []string{"VirtualService"}, Router: istio.NewRouter(mesh, r), Managing: true},
 	}
 }
 

@@ -169,7 +169,11 @@ func (c *Controller) selectHash(ctx context.Context, w *world, name string, revi
 }
 
 func (c *Controller) shift(ctx context.Context, w *world, a rollout.Shift) error {
-	writes, err := c.Router.Apply(ctx, w.target, w.observed.Routes, a.Percent)
+	to := w.target
+	if !a.Rules {
+		to.Managed.Rules = nil
+	}
+	writes, err := c.Router.Apply(ctx, to, w.observed.Routes, a.Percent)
 	for _, write := range writes {
 		c.Caches.sees(c.ownWrites, w.key, write.RouteName, write.ResourceVersion)
 	}

@@ -105,6 +105,7 @@ func (c *Controller) observeWorkloads(ctx context.Context, from reader, w *world
 func (c *Controller) observeTraffic(ctx context.Context, from reader, w *world) (err error) {
 	wiring := w.inForce()
 	w.target = target(w.key.Namespace, wiring, w.observed.Status.Swapped)
+	w.target.Managed.Rules = w.observed.Rules()
 	if w.observed.Stable, err = c.observeBackend(ctx, from, w, w.target.Pair.Stable); err != nil {
 		return err
 	}

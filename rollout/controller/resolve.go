@@ -146,6 +146,7 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 	for i, step := range canary.Steps {
 		s.Steps = append(s.Steps, r.step(i, step))
 	}
+	r.checkRules(canary)
 }
 
 func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
@@ -154,6 +155,10 @@ func (r *resolved) step(index int, step v1alpha1.Step) rollout.Step {
 		return rollout.Step{Kind: rollout.SetWeight, Weight: int(*step.SetWeight)}
 	case step.SetCanaryScale != nil:
 		return rollout.Step{Kind: rollout.SetScale, Pods: r.canaryScale(index, step.SetCanaryScale)}
+	case step.SetHeaderRoute != nil:
+		return headerStep(step.SetHeaderRoute)
+	case step.SetMirrorRoute != nil:
+		return mirrorStep(step.SetMirrorRoute)
 	case step.Pause != nil && step.Pause.Duration != nil:
 		return rollout.Step{Kind: rollout.Pause, Duration: max(step.Pause.Duration.Duration, time.Nanosecond)}
 	}

@@ -17,6 +17,8 @@ const virtualServiceKind = "VirtualService"
 // routing is what rollout.Wiring.Routes says: the routes, and what of them carries the split.
 type routing struct {
 	Routes []v1alpha1.WiredRoute `json:"routes,omitempty"`
+	// Managed are the names of the engine's own rules, in the order in which a request meets them.
+	Managed []string `json:"managedRoutes,omitempty"`
 }
 
 // routingOf is what the strategy names.
@@ -31,6 +33,9 @@ func routingOf(t *v1alpha1.TrafficRouting) routing {
 		for _, v := range t.Istio.All() {
 			r.Routes = append(r.Routes, v1alpha1.WiredRoute{Kind: virtualServiceKind, Name: v.Name, Namespace: v.Namespace, RuleSelection: v.RuleSelection})
 		}
+	}
+	for _, m := range t.ManagedRoutes {
+		r.Managed = append(r.Managed, m.Name)
 	}
 	return r
 }
@@ -116,7 +121,7 @@ func (r routing) only() map[traffic.RouteName]traffic.Selection {
 // target is what the router is asked about.
 func target(namespace string, w rollout.Wiring, swapped bool) traffic.Target {
 	r := readRouting(w)
-	return traffic.Target{Namespace: namespace, Pair: backends(w, swapped), Routes: r.names(), Only: r.only()}
+	return traffic.Target{Namespace: namespace, Pair: backends(w, swapped), Routes: r.names(), Only: r.only(), Managed: traffic.Managed{Names: r.Managed}}
 }
 
 // routeField is where the strategy names a route.

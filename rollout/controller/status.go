@@ -23,6 +23,7 @@ func readStatus(s v1alpha1.RolloutStatus) rollout.Status {
 		out.Wiring, out.Swapped = readWiring(t.Wiring), t.Swapped
 		out.Ledger = rollout.Ledger{
 			Low: int(t.LowestCanaryWeight), High: int(t.CanaryWeight), Accepted: t.Accepted, Since: timeOf(t.Since),
+			Rules: rollout.RuleNames(t.ManagedRoutes), Astray: t.ManagedRoutesAstray,
 			Stable: rollout.Pointer{Revision: t.StableBackend, Since: timeOf(t.StableBackendSince)},
 			Canary: rollout.Pointer{Revision: t.CanaryBackend, Since: timeOf(t.CanaryBackendSince)},
 		}
@@ -77,6 +78,7 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 		Traffic: &v1alpha1.Traffic{
 			Wiring: newWiring(s.Wiring), Swapped: s.Swapped,
 			CanaryWeight: int32(s.Ledger.High), LowestCanaryWeight: int32(s.Ledger.Low), Accepted: s.Ledger.Accepted,
+			ManagedRoutes: s.Ledger.RuleList(), ManagedRoutesAstray: s.Ledger.Astray,
 			Since:         microTime(s.Ledger.Since),
 			StableBackend: s.Ledger.Stable.Revision, StableBackendSince: microTime(s.Ledger.Stable.Since),
 			CanaryBackend: s.Ledger.Canary.Revision, CanaryBackendSince: microTime(s.Ledger.Canary.Since),

@@ -27,7 +27,7 @@ func fullStatus() rollout.Status {
 			Metrics: []analysis.Record{{Metric: "m", Threshold: ">= 1", Verdict: analysis.Fail, Text: "0.5", Message: "was 0.5", At: at(7),
 				Passes: 1, Failures: 2, NoData: 3, Errors: 4}},
 		},
-		Ledger: rollout.Ledger{Low: 5, High: 25, Accepted: true, Since: at(8),
+		Ledger: rollout.Ledger{Low: 5, High: 25, Accepted: true, Since: at(8), Rules: "shadow, testers", Astray: true,
 			Stable: rollout.Pointer{Revision: "sss", Since: at(9)}, Canary: rollout.Pointer{Revision: "ccc", Since: at(10)}},
 		Wiring: rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: `{"routes":[{"kind":"GRPCRoute","name":"a"},{"kind":"HTTPRoute","name":"a"}]}`}, Swapped: true,
 		Held: true, UndoTo: "uuu", Former: []rollout.Revision{"aaa", "bbb"},

@@ -37,7 +37,7 @@ func readWiring(w *v1alpha1.Wiring) rollout.Wiring {
 		return rollout.Wiring{}
 	}
 	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong,
-		Routes: routing{Routes: w.Routes}.text()}
+		Routes: routing{Routes: w.Routes, Managed: w.ManagedRoutes}.text()}
 }
 
 // newWiring is the wiring to persist.
@@ -45,7 +45,9 @@ func newWiring(w rollout.Wiring) *v1alpha1.Wiring {
 	if w.Mode == "" {
 		return nil
 	}
-	return &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate, Routes: readRouting(w).Routes}
+	r := readRouting(w)
+	return &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate,
+		Routes: r.Routes, ManagedRoutes: r.Managed}
 }
 
 // wiringsOf are what the spec wants and what is in force, which differ while one takes over from the other.

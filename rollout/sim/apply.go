@@ -121,7 +121,11 @@ func (c *Cluster) shift(p *process, a rollout.Shift, i int) bool {
 	if route.missing || !c.unchanged(read.version, route.version) {
 		return false
 	}
-	c.EditRoute(i, c.store.rollouts[p.pass.read[rolloutKind]].share(a.Percent))
+	object, rules := c.store.rollouts[p.pass.read[rolloutKind]], ""
+	if a.Rules {
+		rules = ruleNames(p.pass.seen.Rules())
+	}
+	c.writeRoute(i, object.share(a.Percent), rules, object.ruledBy())
 	return true
 }
 

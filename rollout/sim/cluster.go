@@ -164,12 +164,18 @@ func (c *Cluster) Report() rollout.Report { return c.store.rollouts.last().repor
 // Violations are the invariants that have not held so far.
 func (c *Cluster) Violations() []Violation { return c.violations }
 
-// EditRoute makes somebody else set the share of Service app-canary in a route; a negative share deletes the route, and any
-// other brings it back.
+// EditRoute makes somebody else set the share of Service app-canary in a route, without managed rules; a negative share deletes the
+// route, and any other brings it back.
 func (c *Cluster) EditRoute(i, share int) {
+	c.writeRoute(i, share, "", 0)
+}
+
+// writeRoute also sets the rules that lead to a Service.
+func (c *Cluster) writeRoute(i, share int, rules string, ruled int) {
 	c.store.editRoute(i, func(r *route) {
 		r.missing = share < 0
 		r.share = max(share, 0)
+		r.rules, r.ruled = rules, ruled
 		r.generation++
 	})
 	c.data.write(i, c.store.routes.last()[i], c.now, c.settings)
@@ -217,7 +223,30 @@ func (c *Cluster) accept(i int) {
 	}
 	c.store.editRoute(i, func(r *route) { r.accepted = r.generation })
 	c.data.accept(i, c.now, c.settings)
-	c.say("router", "accepted canary weight %d%s", c.store.rollouts.last().share(r.share), c.ordinal(i))
+	c.say("router", "accepted canary weight %d%s%s", c.store.rollouts.last().share(r.share), with(r.rules), c.ordinal(i))
+}
+
+// with is the end of a sentence that names rules.
+func with(rules string) string {
+	if rules == "" {
+		return ""
+	}
+	return " with " + rules
+}
+
+// EditRules makes somebody else add a managed rule to a route, or remove them all with an empty name.
+func (c *Cluster) EditRules(i int, rules string) {
+	if r := c.store.routes.last()[i]; !r.missing {
+		c.writeRoute(i, r.share, rules, c.store.rollouts.last().ruledBy())
+	}
+}
+
+// ruledBy is the index of the Service that rules of a Rollout lead to.
+func (o object) ruledBy() int {
+	if o.service(rollout.CanaryRole) == stable {
+		return stable
+	}
+	return canary
 }
 
 // ordinal tells routes apart if there are several.

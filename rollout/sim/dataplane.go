@@ -17,6 +17,8 @@ type dataPlane struct {
 // the router accepted another one.
 type possibleShare struct {
 	share int
+	// ruled is the Service that managed rules lead to, negative without any.
+	ruled int
 	until time.Time
 	// gone: the route was deleted, so no request takes it any more.
 	gone bool
@@ -31,7 +33,7 @@ func newDataPlane(services [backends]service, routes int) dataPlane {
 	var d dataPlane
 	d.shares = make([][]possibleShare, routes)
 	for i := range d.shares {
-		d.shares[i] = []possibleShare{{}}
+		d.shares[i] = []possibleShare{{ruled: -1}}
 	}
 	for b := range backends {
 		d.pointers[b] = []possiblePointer{{revision: services[b].revision}}
@@ -57,7 +59,11 @@ func (s Settings) drain() time.Duration {
 
 // write notes that a route was written. Nothing before it ends yet, unless the route is gone.
 func (d *dataPlane) write(i int, r route, now time.Time, s Settings) {
-	d.shares[i] = append(d.shares[i], possibleShare{share: r.share, gone: r.missing})
+	p := possibleShare{share: r.share, ruled: -1, gone: r.missing}
+	if r.rules != "" {
+		p.ruled = r.ruled
+	}
+	d.shares[i] = append(d.shares[i], p)
 	if r.missing {
 		d.accept(i, now, s)
 	}
@@ -91,6 +97,9 @@ func (d *dataPlane) point(b int, revision rollout.Revision, now time.Time, s Set
 	d.pointers[b] = append(kept, possiblePointer{revision: revision})
 }
 
+// byRule is the share that a managed rule counts as. Nobody knows how many requests it describes, but there are some.
+const byRule = 1
+
 // largest are the largest shares that app-stable and app-canary may have had since some time ago.
 func (d *dataPlane) largest(now time.Time, ago time.Duration) [2]int {
 	var share [2]int
@@ -99,6 +108,9 @@ func (d *dataPlane) largest(now time.Time, ago time.Duration) [2]int {
 			if !p.gone && (p.until.IsZero() || p.until.Add(ago).After(now)) {
 				share[stable] = max(share[stable], 100-p.share)
 				share[canary] = max(share[canary], p.share)
+				if p.ruled >= 0 {
+					share[p.ruled] = max(share[p.ruled], byRule)
+				}
 			}
 		}
 	}

@@ -42,6 +42,12 @@ func (h *history) changeRoute() {
 		return
 	}
 	i := h.random.IntN(h.settings.Routes)
+	if h.oneIn(4) {
+		rules := []string{"", "testers", "shadow"}[h.random.IntN(3)]
+		h.EditRules(i, rules)
+		h.say("gitops", "sets managed routes %q%s", rules, h.ordinal(i))
+		return
+	}
 	share := []int{-1, 0, 0, 20, 50, 100}[h.random.IntN(6)]
 	h.EditRoute(i, share)
 	h.say("gitops", "sets canary weight %d%s", share, h.ordinal(i))

@@ -164,6 +164,8 @@ func plan(steps []rollout.Step) string {
 			words = append(words, fmt.Sprintf("pods:%d", s.Pods))
 		case rollout.Judge:
 			words = append(words, "judge:"+s.Metrics[0].Name)
+		case rollout.SetRule:
+			words = append(words, fmt.Sprintf("rule:%s:%t", s.Rule.Name, !s.Remove))
 		}
 	}
 	return strings.Join(words, ",")

@@ -98,6 +98,9 @@ func (c *Cluster) exposure(o object, role rollout.Role) rollout.Exposure {
 func (c *Cluster) written(b int) int {
 	share := 0
 	for _, r := range c.store.routes.last() {
+		if r.rules != "" && r.ruled == b && !r.missing {
+			share = max(share, byRule)
+		}
 		switch {
 		case r.missing:
 		case b == canary:

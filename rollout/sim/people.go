@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/traffic"
 )
 
 // drawSettings draws a Rollout.
@@ -72,6 +73,8 @@ func (h *history) steps(mode rollout.Mode) []rollout.Step {
 			steps = append(steps, rollout.Step{Kind: rollout.SetScale, Pods: h.random.IntN(6) - 1})
 		case n == 5 && mode != rollout.ByPods:
 			steps = append(steps, rollout.Step{Kind: rollout.Judge, Metrics: h.judges()})
+		case n == 3 && mode == rollout.ByRoutes && h.oneIn(2):
+			steps = append(steps, h.setRule())
 		case n == 0:
 			steps = append(steps, rollout.Step{Kind: rollout.Pause, Duration: time.Duration(1+h.random.IntN(8)) * time.Second})
 		case n == 1:
@@ -82,6 +85,15 @@ func (h *history) steps(mode rollout.Mode) []rollout.Step {
 		}
 	}
 	return steps
+}
+
+// setRule draws a rule that is added, or removed.
+func (h *history) setRule() rollout.Step {
+	s := rollout.Step{Kind: rollout.SetRule, Remove: h.oneIn(4), Rule: traffic.ManagedRule{Name: "testers"}}
+	if h.oneIn(2) {
+		s.Rule = traffic.ManagedRule{Name: "shadow", Mirror: 100}
+	}
+	return s
 }
 
 // judges draws the metrics of a step.

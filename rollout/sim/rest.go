@@ -224,6 +224,9 @@ func (h *history) converged() error {
 		if share := object.share(r.share); status.Wiring.Mode == rollout.ByRoutes && share != 0 {
 			return fmt.Errorf("route %d gives the canary %d%%", i+1, share)
 		}
+		if status.Wiring.Mode == rollout.ByRoutes && r.rules != "" {
+			return fmt.Errorf("route %d still has the managed routes %s", i+1, r.rules)
+		}
 	}
 	if err := h.pointed(); err != nil {
 		return err

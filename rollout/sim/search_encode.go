@@ -138,6 +138,8 @@ func (e *encoder) store(s *state) {
 		for j, r := range routes {
 			e.flag(r.missing)
 			e.number(r.share)
+			e.text(r.rules)
+			e.number(r.ruled)
 			e.flag(r.accepted == r.generation)
 			e.flag(s.store.routes[max(i-1, 0)][j].version == r.version)
 		}
@@ -203,6 +205,7 @@ func (e *encoder) dataPlane(d dataPlane) {
 		for _, p := range shares {
 			if !e.over(p.until) {
 				e.number(p.share)
+				e.number(p.ruled)
 				e.flag(p.gone)
 				e.age(p.until, e.now, never)
 			}

@@ -85,6 +85,8 @@ func (e *encoder) ledger(l rollout.Ledger, releasing bool) {
 	e.number(l.Low)
 	e.number(l.High)
 	e.flag(l.Accepted)
+	e.text(l.Rules)
+	e.flag(l.Astray)
 	last := l.Since
 	for _, p := range []rollout.Pointer{l.Stable, l.Canary} {
 		e.text(p.Revision)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/traffic"
 )
 
 // A release is of v2, which is good, over v1; people may push v3, which is bad. Whatever takes time takes one second, or as
@@ -41,6 +42,17 @@ func release(name string, spec rollout.Spec) Scope {
 }
 
 func canaryScope() Scope { return release("canary", small("routes", half()...)) }
+
+// ruledScope has a rule that leads testers to the canary before it has a share, and one that only mirrors, which stays.
+func ruledScope() Scope {
+	s := release("canary with rules", small("routes",
+		rollout.Step{Kind: rollout.SetRule, Rule: traffic.ManagedRule{Name: "testers"}}, rollout.Step{Kind: rollout.Pause},
+		rollout.Step{Kind: rollout.SetRule, Rule: traffic.ManagedRule{Name: "testers"}, Remove: true},
+		rollout.Step{Kind: rollout.SetRule, Rule: traffic.ManagedRule{Name: "shadow", Mirror: 100}}, rollout.Step{Kind: rollout.SetWeight, Weight: 50}))
+	s.People = []string{"continue", "push v1", "push v3", "abort", "promote", "retry"}
+	s.Breaks = []string{"crash", "lost answer", "late", "route edited"}
+	return s
+}
 
 func pingPongScope() Scope { return release("ping-pong", small("ping-pong", half()...)) }
 

@@ -22,7 +22,7 @@ var (
 func searched() []Scope {
 	each := []Scope{
 		canaryScope(), pingPongScope(), dynamicScope(), measuredScope(), podsScope(), blueGreenScope(), installScope(), operatedScope(),
-		rewiredScope(), clockScope(),
+		rewiredScope(), clockScope(), ruledScope(),
 	}
 	var all []Scope
 	for _, s := range each {

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -96,7 +98,7 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 	o.Canary = c.backend(at, object.service(rollout.CanaryRole))
 	if object.wiring().Mode == rollout.ByRoutes {
 		for i, r := range routes {
-			o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r, object))
+			o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r, object, ruleNames(o.Rules())))
 		}
 	}
 	o.Problems = append(o.Problems, missing(object.spec.Wiring, services, routes)...)
@@ -138,13 +140,28 @@ func (c *Cluster) backend(at positions, i int) rollout.Backend {
 	return b
 }
 
-func observeRoute(i int, r route, object object) traffic.RouteObservation {
+// ruleNames are the names of rules as a route has them.
+func ruleNames(rules []traffic.ManagedRule) string {
+	var names []string
+	for _, r := range rules {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+func observeRoute(i int, r route, object object, wanted string) traffic.RouteObservation {
 	o := traffic.RouteObservation{RouteName: traffic.RouteName{Kind: "HTTPRoute", Name: routeNames[i]}, Missing: r.missing}
 	if r.missing {
 		return o
 	}
 	share := object.share(r.share)
 	o.Share = traffic.Range{Low: share, High: share}
+	if r.rules != "" {
+		o.Managed = strings.Split(r.rules, ",")
+	}
+	if r.rules != wanted {
+		o.Astray = fmt.Sprintf("it has the managed routes %q, not %q", r.rules, wanted)
+	}
 	o.Accepted = r.accepted == r.generation
 	if !o.Accepted {
 		o.Waiting = "HTTPRoute " + routeNames[i] + " is not accepted yet"
@@ -236,7 +253,11 @@ func (c *Cluster) writes(o rollout.Observed, reported rollout.Report, plan rollo
 			continue
 		}
 		for i, r := range o.Routes.Routes {
-			if !r.Missing && !r.Share.Exactly(shift.Percent) {
+			rules := ""
+			if shift.Rules {
+				rules = ruleNames(o.Rules())
+			}
+			if !r.Missing && (!r.Share.Exactly(shift.Percent) || strings.Join(r.Managed, ",") != rules) {
 				writes = append(writes, write{action: action, route: i})
 			}
 		}

@@ -60,6 +60,9 @@ type route struct {
 	missing bool
 	// share of Service app-canary in percent.
 	share int
+	// rules names the managed rules that lead requests to Service ruled, separated by commas.
+	rules string
+	ruled int
 	// generation of the spec, and the one that the router has accepted.
 	generation, accepted int64
 }

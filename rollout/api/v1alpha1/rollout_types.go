@@ -162,6 +162,7 @@ type Strategy struct {
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.minPodsPerReplicaSet)",message="minPodsPerReplicaSet needs trafficRouting; by replica count the number of pods is the share"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.scaleDownDelaySeconds)",message="scaleDownDelaySeconds needs trafficRouting; by replica count every pod has its share of the traffic"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !has(self.steps) || !self.steps.exists(s, has(s.setCanaryScale))",message="setCanaryScale needs trafficRouting; by replica count the number of pods is the share"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || (has(self.trafficRouting) && has(self.trafficRouting.managedRoutes)) || !self.steps.exists(s, has(s.setHeaderRoute) || has(s.setMirrorRoute))",message="setHeaderRoute and setMirrorRoute need trafficRouting.managedRoutes: the names of the rules that the engine may add, the one that a request meets first in front"
 // +kubebuilder:validation:XValidation:rule="has(self.trafficRouting) || !(has(self.stableService) || has(self.canaryService))",message="stableService and canaryService need trafficRouting; without it the share follows the number of pods behind your own Service"
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || !has(self.canaryService) || self.stableService != self.canaryService",message="stableService and canaryService must be two different Services"
 type Canary struct {
@@ -250,7 +251,7 @@ type Canary struct {
 
 // Step is one entry of the plan. It holds exactly one instruction.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause or setCanaryScale; write each as a list entry of its own"
+// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.setCanaryScale), has(self.setHeaderRoute), has(self.setMirrorRoute)].exists_one(x, x)",message="a step holds exactly one instruction, setWeight, pause, setCanaryScale, setHeaderRoute or setMirrorRoute; write each as a list entry of its own"
 type Step struct {
 	// SetWeight gives the canary this share of the traffic, in percent.
 	// +optional
@@ -264,6 +265,14 @@ type Step struct {
 	// weight needs.
 	// +optional
 	SetCanaryScale *CanaryScale `json:"setCanaryScale,omitempty"`
+	// SetHeaderRoute leads requests with certain headers to the canary, all of them and whatever its weight, from this step on; without
+	// match it ends that. It needs ready pods of the canary, like a weight. A release that is over or taken back leaves none.
+	// +optional
+	SetHeaderRoute *HeaderRoute `json:"setHeaderRoute,omitempty"`
+	// SetMirrorRoute copies requests to the canary from this step on, and nobody waits for its answers; without match and percentage
+	// it ends that.
+	// +optional
+	SetMirrorRoute *MirrorRoute `json:"setMirrorRoute,omitempty"`
 }
 
 // CanaryScale is a number of pods. It holds exactly one way to say it.

@@ -12,6 +12,15 @@ type TrafficRouting struct {
 	// +optional
 	Istio *Istio `json:"istio,omitempty"`
 
+	// ManagedRoutes are the names of the rules that steps may add to the routes, the one that a request meets first in front. Rules of
+	// these names are the engine's: it removes those that no step wants.
+	// +optional
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	ManagedRoutes []ManagedRoute `json:"managedRoutes,omitempty"`
+
 	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
 	// endpoints of a Service. Default 3.
 	// +optional

@@ -261,6 +261,10 @@ type Wiring struct {
 	// +optional
 	// +listType=atomic
 	Routes []WiredRoute `json:"routes,omitempty"`
+	// ManagedRoutes are the names of the rules that are the engine's.
+	// +optional
+	// +listType=atomic
+	ManagedRoutes []string `json:"managedRoutes,omitempty"`
 }
 
 // WiredRoute is a route that carries the split.
@@ -289,6 +293,13 @@ type Traffic struct {
 	// LowestCanaryWeight is the smallest share where routes differ.
 	// +optional
 	LowestCanaryWeight int32 `json:"lowestCanaryWeight,omitempty"`
+	// ManagedRoutes are the names of the rules that the routes have besides their owner's.
+	// +optional
+	// +listType=atomic
+	ManagedRoutes []string `json:"managedRoutes,omitempty"`
+	// ManagedRoutesAstray: these rules aren't those that the step wants, or not as it wants them.
+	// +optional
+	ManagedRoutesAstray bool `json:"managedRoutesAstray,omitempty"`
 	// Accepted says whether every route was accepted with this split.
 	// +optional
 	Accepted bool `json:"accepted,omitempty"`

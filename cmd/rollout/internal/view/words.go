@@ -20,6 +20,10 @@ func Step(step v1alpha1.Step) string {
 		return pauseWords(step.Pause)
 	case step.SetCanaryScale != nil:
 		return scaleWords(step.SetCanaryScale)
+	case step.SetHeaderRoute != nil:
+		return headerWords(step.SetHeaderRoute)
+	case step.SetMirrorRoute != nil:
+		return mirrorWords(step.SetMirrorRoute)
 	default:
 		return "a step that this version of the command line does not know"
 	}
@@ -40,6 +44,28 @@ func scaleWords(scale *v1alpha1.CanaryScale) string {
 		return fmt.Sprintf("canary scale %d%% of replicas", *scale.Weight)
 	default:
 		return "canary scale as its weight needs"
+	}
+}
+
+func headerWords(h *v1alpha1.HeaderRoute) string {
+	if len(h.Match) == 0 {
+		return "end of header route " + h.Name
+	}
+	var headers []string
+	for _, m := range h.Match {
+		headers = append(headers, m.HeaderName)
+	}
+	return fmt.Sprintf("header route %s for %s", h.Name, strings.Join(headers, ", "))
+}
+
+func mirrorWords(m *v1alpha1.MirrorRoute) string {
+	switch {
+	case m.Percentage != nil:
+		return fmt.Sprintf("mirror route %s of %d%% of the requests", m.Name, *m.Percentage)
+	case len(m.Match) > 0:
+		return "mirror route " + m.Name
+	default:
+		return "end of mirror route " + m.Name
 	}
 }
 
