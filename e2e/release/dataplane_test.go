@@ -89,7 +89,6 @@ func (p plane) play(t *testing.T) {
 		s.loseCalls(lostCalls)
 		s.release("v6", r)
 	})
-	s.awaitPods(s.rollout().Status.StableRevision)
 	ended := time.Now()
 	for _, c := range s.crowds() {
 		c.awaitRequests(transitionRate, ended)
@@ -150,6 +149,8 @@ func (s *scene) release(version string, r *planeRow) {
 		s.ask("promote")
 	}
 	s.untilServed(version)
+	// Where clients keep connections to pods, they leave them when these go.
+	s.awaitPods(s.rollout().Status.StableRevision)
 	s.measure(version, everything, r)
 }
 
@@ -181,6 +182,7 @@ func (s *scene) compare(version, who string, want float64, c *clients, from time
 		n = shareRequests
 	}
 	c.awaitRequests(n, from)
+	c.requireNoFailure()
 	received := c.Answers().Since(from)
 	share := 100 * received.Share(version)
 	r.shares = append(r.shares, receivedShare{want, share})

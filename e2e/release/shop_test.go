@@ -289,7 +289,8 @@ func (s *shop) replicaSets() []appsv1.ReplicaSet {
 func (s *shop) awaitPods(revision string) {
 	s.t.Helper()
 	require.NoError(s.t, poll(s.ctx, "the pods of other revisions to be gone", func(ctx context.Context) error {
-		pods, err := s.kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{})
+		// Clients may be pods, too, of no revision.
+		pods, err := s.kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.PodTemplateHashLabel})
 		if err != nil {
 			return err
 		}
