@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	// The scheme xds; where the control plane is says GRPC_XDS_BOOTSTRAP_CONFIG.
 	_ "google.golang.org/grpc/xds"
@@ -79,12 +82,30 @@ func readHeaders(text string) (metadata.MD, error) {
 // visit makes one call.
 func visit(ctx context.Context, connection *grpc.ClientConn) load.Answer {
 	var header metadata.MD
-	err := connection.Invoke(ctx, "/"+service+"/"+method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&header))
+	err := invoke(ctx, connection, &header)
+	for neverSent(err) && ctx.Err() == nil {
+		<-time.After(pickerTime)
+		err = invoke(ctx, connection, &header)
+	}
 	a := load.Answer{Version: first(header, versionHeader), Pod: first(header, podHeader), Err: err}
 	if err == nil {
 		a.Status = http.StatusOK
 	}
 	return a
+}
+
+func invoke(ctx context.Context, connection *grpc.ClientConn, header *metadata.MD) error {
+	return connection.Invoke(ctx, "/"+service+"/"+method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(header))
+}
+
+// pickerTime is about what a client needs between taking over new routes and being able to follow them.
+const pickerTime = 5 * time.Millisecond
+
+// neverSent says whether a call failed because the client was just taking over new routes. grpc-go decides by the new ones which
+// cluster a call goes to some moments before it knows that cluster, and after it has forgotten the ones that have gone. Nothing was
+// sent then, and it is over in milliseconds; a route to a cluster that isn't there fails in another way.
+func neverSent(err error) bool {
+	return status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "unknown cluster selected for RPC")
 }
 
 func first(header metadata.MD, name string) string {
