@@ -10,8 +10,8 @@ func (d *decision) aborting() {
 		return
 	}
 	if blocked := !d.movesTraffic() && d.plan.Wake.IsZero(); blocked && d.overdue() {
-		d.stall("AbortBlocked", "revision %s can't be taken back: stable Service %q has %d ready endpoints of revision %s, canary weight is %d%s",
-			release.Revision, d.o.Stable.Name, d.o.Stable.Ready(d.next.Stable), d.next.Stable, d.next.Ledger.High, d.waitingForRouter())
+		d.stall("AbortBlocked", "revision %s can't be taken back: stable %s has %d ready endpoints of revision %s, canary weight is %d%s",
+			release.Revision, d.o.Stable, d.o.Stable.Ready(d.next.Stable), d.next.Stable, d.next.Ledger.High, d.waitingForRouter())
 	}
 }
 

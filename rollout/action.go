@@ -21,7 +21,7 @@ func (a Scale) String() string {
 }
 
 func (a Point) String() string {
-	return fmt.Sprintf("point Service %s at revision %s: %s", a.Service, a.Revision, a.Why)
+	return fmt.Sprintf("point %s at revision %s: %s", backendWords(a.Service, a.SubsetOf), a.Revision, a.Why)
 }
 
 func (a Shift) String() string {
@@ -36,7 +36,9 @@ func (a DeleteWorkload) String() string {
 	return fmt.Sprintf("delete revision %s: %s", a.Revision, a.Why)
 }
 
-func (a Widen) String() string { return fmt.Sprintf("let go of Service %s: %s", a.Service, a.Why) }
+func (a Widen) String() string {
+	return fmt.Sprintf("let go of %s: %s", backendWords(a.Service, a.SubsetOf), a.Why)
+}
 
 func (a Evict) String() string {
 	return fmt.Sprintf("evict %s of revision %s: %s", pods(a.Pods), a.Revision, a.Why)

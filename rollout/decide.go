@@ -172,11 +172,11 @@ func (d *decision) act(action Action) { d.plan.Actions = append(d.plan.Actions, 
 
 // point makes the backend of a role reach a revision.
 func (d *decision) point(role Role, revision Revision, why string) {
-	service := d.o.Stable.Name
+	b := d.o.Stable
 	if role == CanaryRole {
-		service = d.o.Canary.Name
+		b = d.o.Canary
 	}
-	d.act(Point{Backend: role, Service: service, Revision: revision, Why: why})
+	d.act(Point{Backend: role, Service: b.Name, SubsetOf: b.SubsetOf, Revision: revision, Why: why})
 }
 
 func (d *decision) event(reason, format string, args ...any) {

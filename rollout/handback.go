@@ -186,7 +186,7 @@ func (d Departing) letGoOfServices() []Action {
 	var actions []Action
 	for _, role := range []Role{StableRole, CanaryRole} {
 		if d.pins(role) {
-			actions = append(actions, Widen{Backend: role, Service: d.Backends[role].Name, Why: "one revision is all there is, and the Deployment's next one needs the Service too"})
+			actions = append(actions, Widen{Backend: role, Service: d.Backends[role].Name, SubsetOf: d.Backends[role].SubsetOf, Why: "one revision is all there is, and the Deployment's next one needs the Service too"})
 		}
 	}
 	return actions
@@ -255,7 +255,7 @@ func (d Departing) note(why string) string {
 	}
 	for _, role := range []Role{StableRole, CanaryRole} {
 		if d.pins(role) {
-			services = append(services, d.Backends[role].Name)
+			services = append(services, d.Backends[role].String())
 		}
 	}
 	text := fmt.Sprintf("the Rollout was deleted %s; nothing was changed, and the Deployment is still paused. ", why)
@@ -265,7 +265,7 @@ func (d Departing) note(why string) string {
 	steps := []string{"give the Deployment the template that is to serve",
 		"kubectl rollout resume deployment " + d.Source.Name + ", and wait until its new pods are ready"}
 	if len(services) > 0 {
-		steps = append(steps, "remove pod-template-hash from the selectors of these Services: "+strings.Join(services, ", "))
+		steps = append(steps, "remove pod-template-hash from the selectors or labels of these: "+strings.Join(services, ", "))
 	}
 	if len(sets) > 0 {
 		steps = append(steps, "delete these ReplicaSets")

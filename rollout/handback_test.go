@@ -137,7 +137,7 @@ func TestTheNoteNamesWhatIsLeftAndHowToGoOn(t *testing.T) {
 	require.Equal(t, "the Rollout was deleted in the middle of a release; nothing was changed, and the Deployment is still paused. "+
 		"These ReplicaSets go on serving: shop-old (pods: 1), shop-stable (pods: 4). Create the Rollout again, and the release starts anew. To do without it: "+
 		"1. give the Deployment the template that is to serve; 2. kubectl rollout resume deployment shop, and wait until its new pods are ready; "+
-		"3. remove pod-template-hash from the selectors of these Services: shop-stable, shop-canary; 4. delete these ReplicaSets",
+		"3. remove pod-template-hash from the selectors or labels of these: Service shop-stable, Service shop-canary; 4. delete these ReplicaSets",
 		HandBack(d).Events[0].Message)
 }
 

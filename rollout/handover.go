@@ -40,8 +40,8 @@ func (d byRoutes) handedOver() bool {
 // has no share, and is drained; at the first installation it selects pods whatever their revision.
 func (d byRoutes) adoptStable() {
 	stable := d.next.Stable
-	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to Service %s%s",
-		stable, d.o.Stable.Name, d.waitingForRouter())
+	d.report(Progressing, "HandingOver", "revision %s is stable; handing the traffic over to %s%s",
+		stable, d.o.Stable, d.waitingForRouter())
 	if why := d.adoptable(); why != "" {
 		d.point(StableRole, stable, why)
 		return

@@ -137,11 +137,13 @@ const (
 // Wiring names what carries the traffic.
 type Wiring struct {
 	Mode Mode
-	// Stable and Canary are the two Services: in mode BySelector the active one and the preview, which may be missing.
+	// Stable and Canary are the two Services, or subsets of one: in mode BySelector the active one and the preview, which may be missing.
 	Stable, Canary string
 	// Alternate: the Services change their roles at every promotion, so that none that has traffic is ever pointed
 	// elsewhere.
 	Alternate bool
+	// SubsetsOf names the object that declares Stable and Canary as subsets of one Service; empty if each is a Service.
+	SubsetsOf string
 	// Routes names the routes, in a form that tells two lists of them apart.
 	Routes string
 }
@@ -179,16 +181,28 @@ type Workload struct {
 	Created time.Time
 }
 
-// Backend is a Service that traffic can be sent to.
+// Backend is a Service, or a subset of one, that traffic can be sent to.
 type Backend struct {
-	// Name of the Service; empty for a preview that nobody wants.
+	// Name of it; empty for a preview that nobody wants.
 	Name string
-	// Missing: there is no such Service.
+	// SubsetOf names the object that declares it as a subset; empty for a Service.
+	SubsetOf string
+	// Missing: there is no such thing.
 	Missing bool
-	// Revision that its selector points at, empty if the selector names none.
+	// Revision that its selector, or its labels, point at, empty if they name none.
 	Revision Revision
 	// Endpoints is the number of ready endpoints behind it that belong to each revision.
 	Endpoints map[Revision]int
+}
+
+// String is for example "Service checkout-stable" or "subset stable of checkout".
+func (b Backend) String() string { return backendWords(b.Name, b.SubsetOf) }
+
+func backendWords(name, subsetOf string) string {
+	if subsetOf != "" {
+		return "subset " + name + " of " + subsetOf
+	}
+	return "Service " + name
 }
 
 // Ready is the number of ready endpoints of a revision behind this backend.

@@ -57,10 +57,11 @@ const (
 	CanaryRole Role = "canary"
 )
 
-// Point makes a backend, which is a Service, reach the pods of a revision.
+// Point makes a backend reach the pods of a revision. It is a Service, or a subset that the object SubsetOf declares.
 type Point struct {
 	Backend  Role
 	Service  string
+	SubsetOf string
 	Revision Revision
 	Why      string
 }
@@ -73,11 +74,12 @@ type Shift struct {
 	Why   string
 }
 
-// Widen lets go of a backend: its selector names no revision any more.
+// Widen lets go of a backend: its selector, or the labels of the subset, name no revision any more.
 type Widen struct {
-	Backend Role
-	Service string
-	Why     string
+	Backend  Role
+	Service  string
+	SubsetOf string
+	Why      string
 }
 
 // Evict asks for the removal of pods that were created until a time, the oldest first. The ReplicaSet replaces them.

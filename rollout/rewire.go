@@ -56,13 +56,14 @@ func (d *decision) letGo() (possible bool, pending []Action) {
 		role Role
 		Backend
 	}{{StableRole, d.o.Stable}, {CanaryRole, d.o.Canary}} {
-		kept := b.Name == d.o.Spec.Wiring.Stable || b.Name == d.o.Spec.Wiring.Canary
+		wanted := d.o.Spec.Wiring
+		kept := b.SubsetOf == wanted.SubsetsOf && (b.Name == wanted.Stable || b.Name == wanted.Canary)
 		switch {
 		case b.Name == "" || b.Missing || b.Revision == "" || kept:
 		case b.Revision != d.next.Stable:
 			return false, nil
 		default:
-			pending = append(pending, Widen{Backend: b.role, Service: b.Name, Why: "spec.strategy no longer names it"})
+			pending = append(pending, Widen{Backend: b.role, Service: b.Name, SubsetOf: b.SubsetOf, Why: "spec.strategy no longer names it"})
 		}
 	}
 	return true, pending

@@ -44,8 +44,8 @@ func (d byRoutes) lower(weight int, before Capacity) {
 		d.act(Shift{Percent: to, Rules: len(d.o.Rules()) > 0 && !d.next.Ledger.Astray, Why: "the plan gives it less"})
 		return
 	}
-	d.report(Progressing, "WaitingForCapacity", "%s: Service %s has %d ready endpoints of revision %s, too few to take traffic back",
-		d.position(), d.o.Stable.Name, d.o.Stable.Ready(d.next.Stable), d.next.Stable)
+	d.report(Progressing, "WaitingForCapacity", "%s: %s has %d ready endpoints of revision %s, too few to take traffic back",
+		d.position(), d.o.Stable, d.o.Stable.Ready(d.next.Stable), d.next.Stable)
 }
 
 // trimmed says whether the canary has no more pods than a setCanaryScale asks for; without one it keeps what it has, warm.

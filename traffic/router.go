@@ -36,6 +36,11 @@ func (t Target) NamespaceOf(n RouteName) string {
 	return t.Namespace
 }
 
+// SubsetsName names the object that declares the pair, which is of a kind.
+func (t Target) SubsetsName(kind string) RouteName {
+	return RouteName{Kind: kind, Name: t.Pair.SubsetsOf, Namespace: t.Pair.SubsetsIn}
+}
+
 // RouteName names a route.
 type RouteName struct {
 	Kind string

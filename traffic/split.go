@@ -5,9 +5,10 @@ package traffic
 type Pair struct {
 	Stable string
 	Canary string
-	// SubsetsOf names the object in the Rollout's namespace that declares the two as subsets of one Service; empty if each
-	// is a Service.
+	// SubsetsOf names the object that declares the two as subsets of one Service; empty if each is a Service.
 	SubsetsOf string
+	// SubsetsIn is the namespace of that object; empty for the Rollout's.
+	SubsetsIn string
 }
 
 // Range is the share of the canary backend as read back, in percent. Low and High differ while routes disagree, for

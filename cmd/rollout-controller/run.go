@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/record"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
 
+	"github.com/rollout-dev/rollout/providers/istio"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/api/client"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
@@ -65,7 +66,8 @@ func run(ctx context.Context, s settings) error {
 	defer stopEvents()
 	c := controller.New(controller.Options{
 		Kubernetes: to.kubernetes, Rollouts: to.rollouts, Sources: to.sources, Router: routes.router(to.gateways, to.mesh),
-		Caches: caches, Measurer: measurer, Queries: queries, Events: events, Log: log,
+		Pointer: istio.NewPointer(to.mesh, routes),
+		Caches:  caches, Measurer: measurer, Queries: queries, Events: events, Log: log,
 	})
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
 		Metrics: prometheus.WrapRegistererWithPrefix("rollout_", registry)})

@@ -48,12 +48,13 @@ type subset struct {
 // readDestinationRule reads the DestinationRule of the target's pair and says what is wrong with it.
 func readDestinationRule(ctx context.Context, from reader, target traffic.Target, live bool) (d destinationRule, problem string, err error) {
 	name := target.Pair.SubsetsOf
-	found, err := from.read(ctx, target.Namespace, name, live)
+	namespace := target.NamespaceOf(target.SubsetsName(from.kind))
+	found, err := from.read(ctx, namespace, name, live)
 	switch {
 	case isKindMissing(err):
 		return d, from.notInstalled(), nil
 	case apierrors.IsNotFound(err):
-		return d, fmt.Sprintf("there is no DestinationRule %s in namespace %s; create it, with the subsets %s and %s", name, target.Namespace,
+		return d, fmt.Sprintf("there is no DestinationRule %s in namespace %s; create it, with the subsets %s and %s", name, namespace,
 			target.Pair.Stable, target.Pair.Canary), nil
 	case err != nil:
 		return d, "", err
@@ -120,10 +121,10 @@ func (d destinationRule) revision(name string) string {
 
 // Observe reads back what the subsets reach, see traffic.Pointer.
 func (p *Pointer) Observe(ctx context.Context, target traffic.Target, live bool) (traffic.Subsets, error) {
-	name := traffic.RouteName{Kind: p.destinationRules.kind, Name: target.Pair.SubsetsOf}
+	name := target.SubsetsName(p.destinationRules.kind)
 	d, problem, err := readDestinationRule(ctx, p.destinationRules, target, live)
 	if err != nil {
-		return traffic.Subsets{}, fmt.Errorf("read %s in namespace %s: %w", name, target.Namespace, err)
+		return traffic.Subsets{}, fmt.Errorf("read %s in namespace %s: %w", name, target.NamespaceOf(name), err)
 	}
 	o := traffic.Subsets{RouteName: name, Missing: d.object == nil, Problem: problem}
 	if d.object == nil {
@@ -140,7 +141,7 @@ func (p *Pointer) Observe(ctx context.Context, target traffic.Target, live bool)
 func (p *Pointer) Point(ctx context.Context, target traffic.Target, observed traffic.Subsets, name, revision string) ([]traffic.Write, error) {
 	writes, err := p.point(ctx, target, observed, name, revision)
 	if err != nil {
-		return nil, fmt.Errorf("point subset %s of %s in namespace %s at revision %q: %w", name, observed.RouteName, target.Namespace, revision, err)
+		return nil, fmt.Errorf("point subset %s of %s in namespace %s at revision %q: %w", name, observed.RouteName, target.NamespaceOf(observed.RouteName), revision, err)
 	}
 	return writes, nil
 }
@@ -154,7 +155,8 @@ func (p *Pointer) point(ctx context.Context, target traffic.Target, observed tra
 	case observed.Missing:
 		return nil, traffic.ErrChanged
 	}
-	current, err := p.destinationRules.version(ctx, target.Namespace, observed.Name, observed.UID, observed.ResourceVersion)
+	namespace := target.NamespaceOf(observed.RouteName)
+	current, err := p.destinationRules.version(ctx, namespace, observed.Name, observed.UID, observed.ResourceVersion)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +168,7 @@ func (p *Pointer) point(ctx context.Context, target traffic.Target, observed tra
 	if body == nil || err != nil {
 		return nil, err
 	}
-	version, err := p.destinationRules.write(ctx, change{namespace: target.Namespace, name: observed.Name,
+	version, err := p.destinationRules.write(ctx, change{namespace: namespace, name: observed.Name,
 		uid: observed.UID, resourceVersion: observed.ResourceVersion, patch: body})
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func (r *Router) backends(ctx context.Context, target traffic.Target, live bool)
 	}
 	d, problem, err := readDestinationRule(ctx, r.destinationRules, target, live)
 	if err != nil {
-		return b, "", fmt.Errorf("read DestinationRule %s in namespace %s: %w", target.Pair.SubsetsOf, target.Namespace, err)
+		return b, "", fmt.Errorf("read %s in namespace %s: %w", target.SubsetsName(r.destinationRules.kind), target.NamespaceOf(target.SubsetsName("")), err)
 	}
 	return subsetBackends(target, d.host), problem, nil
 }

@@ -94,7 +94,7 @@ func (w *world) queryVariables(spec rollout.Spec) map[string]string {
 	}
 	pair := backends(spec.Wiring, w.observed.Status.Swapped && spec.Wiring == w.observed.Status.Wiring)
 	for variable, service := range map[string]string{"service": pair.Canary, "stableService": pair.Stable} {
-		if service != "" {
+		if service != "" && pair.SubsetsOf == "" {
 			variables[variable] = service
 		}
 	}

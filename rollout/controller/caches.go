@@ -3,7 +3,6 @@ package controller
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"sync"
 
@@ -112,7 +111,7 @@ func (c *Caches) sees(writes *engine.OwnWrites, key engine.Key, name traffic.Rou
 func (c *Caches) routeWanted(kind string) bool {
 	for _, r := range c.Rollouts.List() {
 		for _, w := range wiringsOf(r) {
-			if slices.ContainsFunc(routesOf(w), func(n traffic.RouteName) bool { return n.Kind == kind }) {
+			if usesKind(w, kind) || kind == destinationRuleKind && w.SubsetsOf != "" {
 				return true
 			}
 		}
@@ -186,6 +185,9 @@ func indexRoutes(r *v1alpha1.Rollout) []string {
 	for _, w := range wiringsOf(r) {
 		for _, route := range routesOf(w) {
 			keys = append(keys, routeKey(route.Kind, cmp.Or(route.Namespace, r.Namespace), route.Name))
+		}
+		if rule := subsetsOf(w); rule != nil {
+			keys = append(keys, routeKey(destinationRuleKind, cmp.Or(rule.Namespace, r.Namespace), rule.Name))
 		}
 	}
 	return keys

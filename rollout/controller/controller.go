@@ -31,6 +31,8 @@ type Options struct {
 	Sources *Sources
 	// Router carries the splits.
 	Router traffic.Router
+	// Pointer points subsets at revisions.
+	Pointer traffic.Pointer
 	// Caches feed the passes; they run before the Controller does.
 	Caches *Caches
 	// Measurer asks the metric source.
@@ -124,6 +126,11 @@ func (c *Controller) catchUp(w *world) {
 	}
 	for _, slice := range w.slices {
 		c.ownWrites.Wrote(w.key, c.Caches.Endpoints, slice.ResourceVersion)
+	}
+	for _, subsets := range []traffic.Subsets{w.subsets, w.wantedSubsets} {
+		if subsets.ResourceVersion != "" {
+			c.Caches.sees(c.ownWrites, w.key, subsets.RouteName, subsets.ResourceVersion)
+		}
 	}
 	for _, route := range slices.Concat(w.observed.Routes.Routes, w.wanted.Routes) {
 		c.Caches.sees(c.ownWrites, w.key, route.RouteName, route.ResourceVersion)

@@ -74,9 +74,9 @@ func (c *Controller) do(ctx context.Context, w *world, action rollout.Action) (o
 	case rollout.Scale:
 		return done, c.scale(ctx, w, a)
 	case rollout.Point:
-		return done, c.selectHash(ctx, w, a.Service, a.Revision)
+		return done, c.point(ctx, w, a.Service, a.SubsetOf, a.Revision)
 	case rollout.Widen:
-		return done, c.selectHash(ctx, w, a.Service, nil)
+		return done, c.point(ctx, w, a.Service, a.SubsetOf, "")
 	case rollout.Shift:
 		return done, c.shift(ctx, w, a)
 	case rollout.Evict:
@@ -99,9 +99,9 @@ func describe(w *world, action rollout.Action) string {
 	case rollout.Scale:
 		return fmt.Sprintf("scale revision %s to %d pods", a.Revision, a.Replicas)
 	case rollout.Point:
-		return fmt.Sprintf("point the %s Service %q at revision %s", w.backendName(a.Backend), a.Service, a.Revision)
+		return fmt.Sprintf("point the %s at revision %s", backendText(w.backendName(a.Backend), a.Service, a.SubsetOf), a.Revision)
 	case rollout.Widen:
-		return fmt.Sprintf("take the revision out of the selector of Service %q", a.Service)
+		return "take the revision out of what the " + backendText(w.backendName(a.Backend), a.Service, a.SubsetOf) + " selects"
 	case rollout.Shift:
 		return fmt.Sprintf("set canary weight %d", a.Percent)
 	case rollout.Evict:
@@ -145,6 +145,17 @@ func conditional(decidedOn metav1.Object, patch map[string]any) map[string]any {
 	metadata := object(patch, "metadata")
 	metadata["uid"], metadata["resourceVersion"] = decidedOn.GetUID(), decidedOn.GetResourceVersion()
 	return patch
+}
+
+// point makes a backend reach a revision, or all of them for none.
+func (c *Controller) point(ctx context.Context, w *world, name, subsetOf, revision string) error {
+	switch {
+	case subsetOf != "":
+		return c.pointSubset(ctx, w, name, revision)
+	case revision == "":
+		return c.selectHash(ctx, w, name, nil)
+	}
+	return c.selectHash(ctx, w, name, revision)
 }
 
 // selectHash sets the one key of the Service's selector that belongs to the engine, or removes it.

@@ -40,6 +40,8 @@ type world struct {
 	target   traffic.Target
 	// wanted are the routes that the spec names, observed for what is wrong with them.
 	wanted traffic.Observation
+	// subsets are the backends in force if they are subsets; wantedSubsets are those that the spec names.
+	subsets, wantedSubsets traffic.Subsets
 	// pods is the template as far as this program knows it, nil if it can't be read.
 	pods *corev1.PodTemplateSpec
 	// outfits are what the pods of each role are to carry besides the template.
@@ -106,16 +108,26 @@ func (c *Controller) observeTraffic(ctx context.Context, from reader, w *world) 
 	wiring := w.inForce()
 	w.target = target(w.key.Namespace, wiring, w.observed.Status.Swapped)
 	w.target.Managed.Rules = w.observed.Rules()
-	if w.observed.Stable, err = c.observeBackend(ctx, from, w, w.target.Pair.Stable); err != nil {
-		return err
-	}
-	if w.observed.Canary, err = c.observeBackend(ctx, from, w, w.target.Pair.Canary); err != nil {
+	if err := c.observeBackends(ctx, from, w); err != nil {
 		return err
 	}
 	if wiring.Mode != rollout.ByRoutes {
 		return nil
 	}
 	w.observed.Routes, err = c.observeRoutes(ctx, from, w.target)
+	return err
+}
+
+// observeBackends reads the two backends of the target.
+func (c *Controller) observeBackends(ctx context.Context, from reader, w *world) (err error) {
+	pair := w.target.Pair
+	if pair.SubsetsOf != "" {
+		return c.observeSubsets(ctx, from, w)
+	}
+	if w.observed.Stable, err = c.observeBackend(ctx, from, w, pair.Stable); err != nil {
+		return err
+	}
+	w.observed.Canary, err = c.observeBackend(ctx, from, w, pair.Canary)
 	return err
 }
 
@@ -168,7 +180,7 @@ func (c *Controller) observeRoutes(ctx context.Context, from reader, t traffic.T
 func (c *Controller) observeWanted(ctx context.Context, from reader, w *world) (err error) {
 	wanted := w.observed.Spec.Wiring
 	if wanted == w.inForce() {
-		w.wanted = w.observed.Routes
+		w.wanted, w.wantedSubsets = w.observed.Routes, w.subsets
 		return nil
 	}
 	for _, ref := range references(w.object.Spec.Strategy) {
@@ -176,8 +188,15 @@ func (c *Controller) observeWanted(ctx context.Context, from reader, w *world) (
 			return err
 		}
 	}
-	if wanted.Mode == rollout.ByRoutes {
-		w.wanted, err = c.observeRoutes(ctx, from, target(w.key.Namespace, wanted, false))
+	if wanted.Mode != rollout.ByRoutes {
+		return nil
 	}
+	to := target(w.key.Namespace, wanted, false)
+	if to.Pair.SubsetsOf != "" {
+		if w.wantedSubsets, err = c.readSubsets(ctx, from, w, to); err != nil {
+			return err
+		}
+	}
+	w.wanted, err = c.observeRoutes(ctx, from, to)
 	return err
 }

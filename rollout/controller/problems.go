@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
@@ -36,16 +38,11 @@ func (w *world) referenceProblems() []rollout.Problem {
 		case service == nil:
 			add(reasonMissingService, "%s: there is no Service %q in namespace %s; create it, or correct the name",
 				ref.field, ref.service, w.key.Namespace)
-		case len(service.Spec.Selector) == 0:
-			add(reasonSelectorMismatch, "%s: Service %q has no selector, so the engine can't say which pods it reaches; give it one",
-				ref.field, ref.service)
-		case w.pods != nil:
-			if mismatch, ok := selects(service, w.pods.Labels); !ok {
-				add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
-					ref.field, ref.service, mismatch, w.template().field)
-			}
+		default:
+			w.serviceProblem(ref.field, ref.service, service, add)
 		}
 	}
+	w.subsetProblems(add)
 	for _, route := range w.wanted.Routes {
 		field := routeField(w.object.Spec.Strategy, route.RouteName)
 		switch {
@@ -57,6 +54,21 @@ func (w *world) referenceProblems() []rollout.Problem {
 		}
 	}
 	return problems
+}
+
+// serviceProblem says why a Service that the spec names in a field can't reach the pods.
+func (w *world) serviceProblem(field, name string, service *corev1.Service, add func(reason, format string, args ...any)) {
+	if len(service.Spec.Selector) == 0 {
+		add(reasonSelectorMismatch, "%s: Service %q has no selector, so the engine can't say which pods it reaches; give it one", field, name)
+		return
+	}
+	if w.pods == nil {
+		return
+	}
+	if mismatch, ok := selects(service, w.pods.Labels); !ok {
+		add(reasonSelectorMismatch, "%s: Service %q selects %s, which %s.metadata.labels doesn't have; correct the Service's selector or the labels",
+			field, name, mismatch, w.template().field)
+	}
 }
 
 // claimedBy says which other Rollout of the namespace has a better claim on one of the Services that the spec names. That one

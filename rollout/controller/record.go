@@ -167,9 +167,10 @@ func (c *Controller) tellActions(w *world, actions []rollout.Action) {
 		case rollout.Shift:
 			tell("WeightChanged", "canary weight is %d: %s", a.Percent, a.Why)
 		case rollout.Point:
-			tell("ServicePointed", "the %s Service %q reaches revision %s: %s", w.backendName(a.Backend), a.Service, a.Revision, a.Why)
+			tell("ServicePointed", "the %s reaches revision %s: %s", backendText(w.backendName(a.Backend), a.Service, a.SubsetOf), a.Revision, a.Why)
 		case rollout.Widen:
-			tell("ServiceReleased", "Service %q reaches the pods of every revision, as before the Rollout had it: %s", a.Service, a.Why)
+			tell("ServiceReleased", "the %s reaches the pods of every revision, as before the Rollout had it: %s",
+				backendText(w.backendName(a.Backend), a.Service, a.SubsetOf), a.Why)
 		case rollout.Evict:
 			tell("PodsEvicted", "up to %d pods of revision %s are replaced: %s", a.Pods, a.Revision, a.Why)
 		}

@@ -92,11 +92,8 @@ func (c *Controller) observeParting(ctx context.Context, key engine.Key, now tim
 		}
 	}
 	if w.observed.Status.Wiring.Mode != "" {
-		pair := backends(w.observed.Status.Wiring, w.observed.Status.Swapped)
-		if w.observed.Stable, err = c.observeBackend(ctx, live, w, pair.Stable); err != nil {
-			return nil, err
-		}
-		if w.observed.Canary, err = c.observeBackend(ctx, live, w, pair.Canary); err != nil {
+		w.target = target(key.Namespace, w.observed.Status.Wiring, w.observed.Status.Swapped)
+		if err := c.observeBackends(ctx, live, w); err != nil {
 			return nil, err
 		}
 	}
@@ -194,7 +191,7 @@ func (c *Controller) partWith(ctx context.Context, p *parting, action rollout.Ac
 	var err error
 	switch a := action.(type) {
 	case rollout.Widen:
-		err = c.selectHash(ctx, p.world, a.Service, nil)
+		err = c.point(ctx, p.world, a.Service, a.SubsetOf, "")
 	case rollout.Resize:
 		err = c.patchDeployment(ctx, p.world, map[string]any{"spec": map[string]any{"replicas": a.Replicas}})
 	case rollout.GiveBack:

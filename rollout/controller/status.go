@@ -76,7 +76,7 @@ func newStatus(w *world, plan rollout.Plan) v1alpha1.RolloutStatus {
 		Selector:           selectorText(w.template().selector),
 		Revisions:          revisionStatuses(w, s),
 		Traffic: &v1alpha1.Traffic{
-			Wiring: newWiring(s.Wiring), Swapped: s.Swapped,
+			Wiring: newWiring(s.Wiring), Service: w.subsets.Service, Swapped: s.Swapped,
 			CanaryWeight: int32(s.Ledger.High), LowestCanaryWeight: int32(s.Ledger.Low), Accepted: s.Ledger.Accepted,
 			ManagedRoutes: s.Ledger.RuleList(), ManagedRoutesAstray: s.Ledger.Astray,
 			Since:         microTime(s.Ledger.Since),

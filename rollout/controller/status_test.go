@@ -29,7 +29,7 @@ func fullStatus() rollout.Status {
 		},
 		Ledger: rollout.Ledger{Low: 5, High: 25, Accepted: true, Since: at(8), Rules: "shadow, testers", Astray: true,
 			Stable: rollout.Pointer{Revision: "sss", Since: at(9)}, Canary: rollout.Pointer{Revision: "ccc", Since: at(10)}},
-		Wiring: rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, Routes: `{"routes":[{"kind":"GRPCRoute","name":"a"},{"kind":"HTTPRoute","name":"a"}]}`}, Swapped: true,
+		Wiring: rollout.Wiring{Mode: rollout.ByRoutes, Stable: "ping", Canary: "pong", Alternate: true, SubsetsOf: "mesh/app", Routes: `{"routes":[{"kind":"GRPCRoute","name":"a"},{"kind":"HTTPRoute","name":"a"}]}`}, Swapped: true,
 		Held: true, UndoTo: "uuu", Former: []rollout.Revision{"aaa", "bbb"},
 		Restart: rollout.Restarting{At: at(13), All: true, Until: at(14), Left: 2, Progress: at(15), Done: true},
 		Answer:  rollout.Answer{ID: "id", Verb: rollout.Promote, Accepted: true, Message: "m", At: at(11)},

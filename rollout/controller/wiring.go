@@ -25,6 +25,9 @@ func wiringOf(s v1alpha1.Strategy) rollout.Wiring {
 	if w.Routes == "" {
 		return rollout.Wiring{}
 	}
+	if i := s.Canary.TrafficRouting.Istio; i != nil && i.DestinationRule != nil {
+		w = withSubsets(w, i.DestinationRule)
+	}
 	if p := s.Canary.PingPong; p != nil {
 		w.Stable, w.Canary, w.Alternate = p.PingService, p.PongService, true
 	}
@@ -36,8 +39,12 @@ func readWiring(w *v1alpha1.Wiring) rollout.Wiring {
 	if w == nil {
 		return rollout.Wiring{}
 	}
-	return rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong,
+	out := rollout.Wiring{Mode: rollout.Mode(w.Mode), Stable: w.StableService, Canary: w.CanaryService, Alternate: w.PingPong,
 		Routes: routing{Routes: w.Routes, Managed: w.ManagedRoutes}.text()}
+	if w.DestinationRule != nil {
+		out = withSubsets(out, w.DestinationRule)
+	}
+	return out
 }
 
 // newWiring is the wiring to persist.
@@ -46,8 +53,11 @@ func newWiring(w rollout.Wiring) *v1alpha1.Wiring {
 		return nil
 	}
 	r := readRouting(w)
-	return &v1alpha1.Wiring{Mode: string(w.Mode), StableService: w.Stable, CanaryService: w.Canary, PingPong: w.Alternate,
-		Routes: r.Routes, ManagedRoutes: r.Managed}
+	out := &v1alpha1.Wiring{Mode: string(w.Mode), PingPong: w.Alternate, Routes: r.Routes, ManagedRoutes: r.Managed, DestinationRule: subsetsOf(w)}
+	if out.DestinationRule == nil {
+		out.StableService, out.CanaryService = w.Stable, w.Canary
+	}
+	return out
 }
 
 // wiringsOf are what the spec wants and what is in force, which differ while one takes over from the other.
@@ -68,10 +78,13 @@ func servicesOf(r *v1alpha1.Rollout) []string {
 	var services []string
 	for _, w := range wiringsOf(r) {
 		for _, name := range []string{w.Stable, w.Canary} {
-			if name != "" {
+			if name != "" && w.SubsetsOf == "" {
 				services = append(services, name)
 			}
 		}
+	}
+	if t := r.Status.Traffic; t != nil && t.Service != "" {
+		services = append(services, t.Service)
 	}
 	slices.Sort(services)
 	return slices.Compact(services)
@@ -80,10 +93,14 @@ func servicesOf(r *v1alpha1.Rollout) []string {
 // backends are the Services that reach stable and the revision under test. With Services that take turns they have changed
 // their roles after every other promotion.
 func backends(w rollout.Wiring, swapped bool) traffic.Pair {
-	if swapped {
-		return traffic.Pair{Stable: w.Canary, Canary: w.Stable}
+	pair := traffic.Pair{Stable: w.Stable, Canary: w.Canary}
+	if rule := subsetsOf(w); rule != nil {
+		pair.SubsetsOf, pair.SubsetsIn = rule.Name, rule.Namespace
 	}
-	return traffic.Pair{Stable: w.Stable, Canary: w.Canary}
+	if swapped {
+		pair.Stable, pair.Canary = pair.Canary, pair.Stable
+	}
+	return pair
 }
 
 // inForce is what carries the traffic: what the status says, and in the beginning what the spec wants.

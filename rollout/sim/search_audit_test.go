@@ -113,7 +113,7 @@ func TestTheEncoderKnowsEveryFieldThatMakesAState(t *testing.T) {
 		{evidence{}, "passed approved stepPassed stepApproved"},
 		{process{}, "name running offset frozen view own pass measure results wake fresh report"},
 		{pass{}, "read seen plan began writes"},
-		{rollout.Wiring{}, "Mode Stable Canary Alternate Routes"},
+		{rollout.Wiring{}, "Mode Stable Canary Alternate SubsetsOf Routes"},
 		{rollout.Workload{}, "Revision Number Replicas Ready Available Outdated Listed Youngest Look Created"},
 		{rollout.Request{}, "ID Verb Revision Step"},
 		{rollout.Status{}, "Stable Runs Release Wiring Swapped Held UndoTo Restart Former Ledger Answer"},

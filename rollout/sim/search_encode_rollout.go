@@ -36,6 +36,7 @@ func (e *encoder) wiring(w rollout.Wiring) {
 	e.text(w.Stable)
 	e.text(w.Canary)
 	e.flag(w.Alternate)
+	e.text(w.SubsetsOf)
 }
 
 func (e *encoder) request(r *rollout.Request, answer rollout.Answer) {

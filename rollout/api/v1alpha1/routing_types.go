@@ -3,6 +3,7 @@ package v1alpha1
 // TrafficRouting names the routes that carry the split. Where it names several, of one router or of two, all of them carry the same.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.gatewayAPI) || has(self.istio)",message="trafficRouting must name a router: gatewayAPI, istio or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.gatewayAPI) || !has(self.istio) || !has(self.istio.destinationRule)",message="destinationRule can't be had together with gatewayAPI, whose routes know no subsets; give stable and canary a Service each, or leave gatewayAPI out"
 type TrafficRouting struct {
 	// GatewayAPI splits traffic with routes of the Kubernetes Gateway API.
 	// +optional
@@ -80,6 +81,38 @@ type Istio struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
 	VirtualServices []VirtualService `json:"virtualServices,omitempty"`
+
+	// DestinationRule declares the two backends as subsets of one Service; stableService and canaryService are left out then. The
+	// engine sets the pod-template-hash label of these two subsets and nothing else.
+	// +optional
+	DestinationRule *DestinationRule `json:"destinationRule,omitempty"`
+}
+
+// DestinationRule names a DestinationRule and two of its subsets. Its host is a Service in the Rollout's namespace that selects the pods
+// of all revisions.
+//
+// +kubebuilder:validation:XValidation:rule="self.canarySubsetName != self.stableSubsetName",message="canarySubsetName and stableSubsetName must be two different subsets"
+type DestinationRule struct {
+	// Name of the DestinationRule.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace of the DestinationRule. Default: the Rollout's.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+	// CanarySubsetName is the subset that reaches the canary.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	CanarySubsetName string `json:"canarySubsetName"`
+	// StableSubsetName is the subset that reaches the stable revision.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	StableSubsetName string `json:"stableSubsetName"`
 }
 
 // VirtualService names a VirtualService, and those of its rules that carry the split. Without any of routes, tlsRoutes and tcpRoutes

@@ -254,6 +254,9 @@ type Wiring struct {
 	StableService string `json:"stableService,omitempty"`
 	// +optional
 	CanaryService string `json:"canaryService,omitempty"`
+	// DestinationRule declares subsets that take the place of the two Services.
+	// +optional
+	DestinationRule *DestinationRule `json:"destinationRule,omitempty"`
 	// PingPong: the two Services take turns.
 	// +optional
 	PingPong bool `json:"pingPong,omitempty"`
@@ -285,6 +288,9 @@ type Traffic struct {
 	// Wiring names what carries the traffic now.
 	// +optional
 	Wiring *Wiring `json:"wiring,omitempty"`
+	// Service whose pods the subsets choose from, with a destinationRule.
+	// +optional
+	Service string `json:"service,omitempty"`
 	// Swapped: with pingPong, the pong Service reaches stable now.
 	// +optional
 	Swapped bool `json:"swapped,omitempty"`
