@@ -7,7 +7,7 @@ package release
 const (
 	byChance = 6000
 	meshRate = 400
-	// testers is the header of those clients that see more than others.
+	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
 )
 
@@ -28,13 +28,13 @@ func planes() []plane {
 	weighted := []stop{{share: 20}, {share: 60}}
 	tested := []stop{{share: 0, testers: 100}, {share: 40, testers: 100}}
 	return []plane{
-		{router: "Istio, VirtualService", plan: meshPlan("mesh-hosts.yaml", istio("", weightedSteps)), meshed: true,
+		{router: "Istio, VirtualService", plan: meshPlan("mesh-hosts.yaml", istio("", weightedSteps)),
 			enter: meshPublic, stops: weighted, sample: byChance},
-		{router: "Istio, DestinationRule subsets", plan: meshPlan("mesh-subsets.yaml", istioSubsets()), meshed: true,
+		{router: "Istio, DestinationRule subsets", plan: meshPlan("mesh-subsets.yaml", istioSubsets()),
 			enter: meshPublic, stops: weighted, sample: byChance},
-		{router: "Istio, header route", plan: meshPlan("mesh-hosts.yaml", istio(managedTesters, testersSteps)), meshed: true,
+		{router: "Istio, header route", plan: meshPlan("mesh-hosts.yaml", istio(managedTesters, testersSteps)),
 			enter: meshWithTesters, stops: tested, sample: byChance},
-		{router: "Istio, GRPCRoute of a Service", plan: meshPlan("mesh-grpcroute.yaml", gatewayRoutes("GRPCRoute", "", weightedSteps)), meshed: true,
+		{router: "Istio, GRPCRoute of a Service", plan: meshPlan("mesh-grpcroute.yaml", gatewayRoutes("GRPCRoute", "", weightedSteps)),
 			enter: meshPublic, stops: weighted, sample: byChance},
 		{router: "Traefik, HTTPRoute", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", "", weightedSteps)},
 			enter: gatewayPublic, stops: weighted, sample: shareRequests},

@@ -24,8 +24,6 @@ const (
 type plane struct {
 	router string
 	plan
-	// meshed: its clients are led by Istio's control plane.
-	meshed bool
 	// enter sends the clients.
 	enter func(*shop) audience
 	// stops are where a release waits for a person, and what clients receive there.
@@ -37,7 +35,7 @@ type plane struct {
 // stop is the share in percent that the new version gets, of all clients and of those that are testers.
 type stop struct{ share, testers float64 }
 
-// The shares before and after a release.
+// What clients receive of a new version before and after its release.
 var nothing, everything = stop{0, 0}, stop{100, 100}
 
 // audience are the clients of a shop.
