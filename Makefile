@@ -47,13 +47,14 @@ test: generate-check lint bin ## Everything but end to end: generated code, lint
 	bin/cluster build --tier sandbox
 	go test -timeout 20m $(TESTFLAGS) ./...
 	cd e2e/cluster && go test -timeout 20m $(TESTFLAGS) ./...
+	cd e2e/meshapp && go test -timeout 5m $(TESTFLAGS) ./...
 	go test -tags integration -parallel 8 -timeout 20m -count 1 -v $(TESTFLAGS) ./e2e/sandbox
 	go test -tags integration -timeout 20m -count 1 -v -run "Safety|TwoWrites|BothLead|AllFailOnce" $(TESTFLAGS) ./e2e/crash
 
 # One package at a time: only then does go test show what happens while it happens.
 .PHONY: e2e
 e2e: bin ## End to end with real pods in kind
-	bin/cluster build --tier kind
+	bin/cluster build --tier kind --istio
 	go test -tags e2e -p 1 -timeout 45m -count 1 -v $(TESTFLAGS) ./e2e/release
 
 .PHONY: transitions
@@ -110,7 +111,9 @@ generate-check: ## Fail if a generated file isn't what make generate would write
 lint: ## Run the linters of .golangci.yml
 	@golangci_lint=$$(hack/tool.sh golangci-lint) && \
 	$$golangci_lint run ./... && \
-	cd e2e/cluster && $$golangci_lint run --config ../../.golangci.yml ./...
+	for module in e2e/cluster e2e/meshapp; do \
+		(cd $$module && $$golangci_lint run --config ../../.golangci.yml ./...); \
+	done
 
 .PHONY: clean
 clean: ## Remove what was built here; caches outside of the checkout stay

@@ -13,6 +13,7 @@ import (
 // everything there.
 func newBuild() *cobra.Command {
 	var tier string
+	var mesh bool
 	command := &cobra.Command{
 		Use:   "build",
 		Short: "Build the programs of a tier ahead of time",
@@ -25,10 +26,14 @@ func newBuild() *cobra.Command {
 			if names == nil {
 				return fmt.Errorf("--tier is %q; it must be sandbox or kind", tier)
 			}
+			if mesh {
+				names = append(names, parts.Istiod)
+			}
 			_, err := parts.Build(command.Context(), command.ErrOrStderr(), names...)
 			return err
 		},
 	}
 	command.Flags().StringVar(&tier, "tier", string(state.Sandbox), "sandbox or kind")
+	command.Flags().BoolVar(&mesh, "istio", false, "build Istio's control plane as well")
 	return command
 }

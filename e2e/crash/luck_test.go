@@ -3,11 +3,11 @@
 package crash
 
 import (
-	"errors"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"time"
+
+	"github.com/rollout-dev/rollout/e2e/wire"
 )
 
 // luck is what happens to the calls of a controller. Its functions are called from several goroutines.
@@ -24,7 +24,7 @@ type luck struct {
 
 // fate is what becomes of one call; the zero value is that it is answered by the API server.
 type fate struct {
-	// instead is the status code that the controller gets instead of the answer; reset is no answer at all.
+	// instead is the status code that the controller gets instead of the answer; wire.Reset is no answer at all.
 	instead int
 	// done: the API server carries the call out nevertheless.
 	done bool
@@ -32,13 +32,8 @@ type fate struct {
 	dies bool
 }
 
-// reset, in the place of a status code, cuts the connection.
-const reset = -1
-
-var errReset = errors.New("the connection is cut")
-
 // failures are the ways in which a call fails.
-var failures = []int{reset, http.StatusInternalServerError, http.StatusGatewayTimeout, http.StatusTooManyRequests, http.StatusConflict}
+var failures = wire.Failures()
 
 // good is how things are without any fault.
 func good() luck {

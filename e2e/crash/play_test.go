@@ -48,9 +48,9 @@ type play struct {
 	players []*player
 }
 
-// player is one controller of a play, with its wire.
+// player is one controller of a play, with its line to the API server.
 type player struct {
-	wire    *wire
+	line    *line
 	process *stage.Controller
 	ended   chan struct{}
 
@@ -117,7 +117,7 @@ func (p *play) run(ctx context.Context) (r report, err error) {
 	r.outcome, err = p.awaitEnd(ctx)
 	r.took = time.Since(begin)
 	for _, player := range p.players {
-		writes, deaths, _ := player.wire.tally()
+		writes, deaths, _ := player.line.tally()
 		r.writes, r.deaths = r.writes+writes, r.deaths+deaths
 	}
 	return r, errors.Join(err, p.safety.verdict())
@@ -141,10 +141,10 @@ func (p *play) start(ctx context.Context, number int) (c *player, err error) {
 		}
 	}
 	c = &player{ended: make(chan struct{})}
-	if c.wire, err = newWire(filepath.Join(p.dir, lease), &p.safety, func() { c.process.Kill() }); err != nil {
+	if c.line, err = newLine(filepath.Join(p.dir, lease), &p.safety, func() { c.process.Kill() }); err != nil {
 		return nil, err
 	}
-	c.process = cluster.NewController(p.user.namespace, "player", "--kubeconfig", c.wire.kubeconfig, "--leader-election-namespace", lease)
+	c.process = cluster.NewController(p.user.namespace, "player", "--kubeconfig", c.line.Kubeconfig, "--leader-election-namespace", lease)
 	running, err := c.process.Start()
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (p *play) start(ctx context.Context, number int) (c *player, err error) {
 
 // meets changes the luck of a controller until the function that it returns is called.
 func (c *player) meets(luck luck) (done func()) {
-	c.wire.meets(luck)
+	c.line.meets(luck)
 	if luck.anew {
 		c.process.Kill()
 	}
@@ -171,7 +171,7 @@ func (c *player) meets(luck luck) (done func()) {
 			timer := time.NewTimer(after)
 			select {
 			case <-timer.C:
-				c.wire.cut(kind)
+				c.line.cut(kind)
 			case <-over:
 				timer.Stop()
 				return
@@ -210,14 +210,14 @@ func (c *player) revive() <-chan struct{} {
 	return running
 }
 
-// stop ends the process and its wire.
+// stop ends the process and its line.
 func (c *player) stop() {
 	c.mu.Lock()
 	c.over = true
 	c.mu.Unlock()
 	c.process.Kill()
 	<-c.ended
-	c.wire.close()
+	c.line.Close()
 }
 
 // awaitEnd waits for the outcome that is asked for, and for calm.
@@ -229,7 +229,7 @@ func (p *play) awaitEnd(ctx context.Context) (outcome, error) {
 	var now outcome
 	err := stage.Wait(ctx, "the end", func(ctx context.Context) (err error) {
 		for _, c := range p.players {
-			if _, _, calm := c.wire.tally(); calm < wanted {
+			if _, _, calm := c.line.tally(); calm < wanted {
 				return fmt.Errorf("the last write was only %s ago", calm)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,12 +24,17 @@ const (
 // errWithheld is the error of a request that could not be sent at its time because too many were under way.
 var errWithheld = errors.New("not sent: too many requests under way")
 
-// Options say what to send. Only URL is required.
+// Options say what to send. Only URL is required, or Send.
 type Options struct {
 	// URL is what is asked for, with GET.
 	URL string
 	// Host is sent as the Host header; empty means the host of URL.
 	Host string
+	// Header is sent with every request.
+	Header http.Header
+	// Send makes a request of another kind instead, within Timeout. It says who answered and what went wrong; when it was sent and
+	// how long it took is noted for it.
+	Send func(context.Context) Answer
 	// Rate is the number of requests per second, 1 or more. Default 100.
 	Rate int
 	// Concurrency bounds the requests under way. A request that would be one too many is not sent and counts as failed:
@@ -60,7 +66,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Transport = &http.Transport{MaxIdleConns: o.Concurrency, MaxIdleConnsPerHost: o.Concurrency, IdleConnTimeout: time.Minute}
 	}
 	switch {
-	case o.URL == "":
+	case o.URL == "" && o.Send == nil:
 		return o, errors.New("load: URL is empty; name what to ask for")
 	case o.Rate < 0:
 		return o, fmt.Errorf("load: Rate is %d; want 1 or more requests per second", o.Rate)
@@ -93,17 +99,18 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 		return nil, fmt.Errorf("load: URL is %q: %w", o.URL, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Longest)
-	l := &Load{
-		Options: o,
-		// A redirect is an answer that nobody asked for, not something to follow.
-		client:  &http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		slots:   make(chan struct{}, o.Concurrency),
-		cancel:  cancel,
-		ended:   make(chan struct{}),
-		changed: make(chan struct{}),
+	l := newLoad(o, cancel)
+	// A redirect is an answer that nobody asked for, not something to follow.
+	l.client = &http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if l.Options.Send == nil {
+		l.Options.Send = l.get
 	}
 	go l.run(ctx)
 	return l, nil
+}
+
+func newLoad(o Options, cancel context.CancelFunc) *Load {
+	return &Load{Options: o, slots: make(chan struct{}, o.Concurrency), cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{})}
 }
 
 // Stop sends no more requests and returns when the last answer has arrived. It may be called more than once.
@@ -144,18 +151,25 @@ func (l *Load) run(ctx context.Context) {
 	}
 }
 
-// send makes one request and reads its answer to the end.
-func (l *Load) send(ctx context.Context) (a Answer) {
+// send makes one request.
+func (l *Load) send(ctx context.Context) Answer {
 	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
 	defer cancel()
-	a.Sent = time.Now()
-	defer func() { a.Latency = time.Since(a.Sent) }()
+	sent := time.Now()
+	a := l.Send(ctx)
+	a.Sent, a.Latency = sent, time.Since(sent)
+	return a
+}
+
+// get asks for the URL and reads the answer to its end.
+func (l *Load) get(ctx context.Context) (a Answer) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.URL, nil)
 	if err != nil {
 		a.Err = err
 		return a
 	}
 	request.Host = l.Host
+	maps.Copy(request.Header, l.Header)
 	response, err := l.client.Do(request)
 	if err != nil {
 		a.Err = err
@@ -169,10 +183,10 @@ func (l *Load) send(ctx context.Context) (a Answer) {
 	return a
 }
 
-func (l *Load) record(a Answer) {
+func (l *Load) record(answers ...Answer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.answers = append(l.answers, a)
+	l.answers = append(l.answers, answers...)
 	close(l.changed)
 	l.changed = make(chan struct{})
 }

@@ -170,9 +170,10 @@ func TestTheRecordTellsSharesAndTimes(t *testing.T) {
 
 func TestRequestsReachARealServerOverKeptConnections(t *testing.T) {
 	var connections atomic.Int32
-	var hosts atomic.Value
+	var hosts, testers atomic.Value
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hosts.Store(r.Host)
+		testers.Store(r.Header.Get("X-Tester"))
 		w.Header().Set("X-Version", "v1")
 		w.Header().Set("X-Pod", "shop-1")
 	}))
@@ -184,7 +185,7 @@ func TestRequestsReachARealServerOverKeptConnections(t *testing.T) {
 	server.Start()
 	defer server.Close()
 
-	l, err := load.Start(t.Context(), load.Options{URL: server.URL, Host: "shop.example", Rate: 500})
+	l, err := load.Start(t.Context(), load.Options{URL: server.URL, Host: "shop.example", Rate: 500, Header: http.Header{"X-Tester": {"yes"}}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -194,6 +195,7 @@ func TestRequestsReachARealServerOverKeptConnections(t *testing.T) {
 	require.Empty(t, l.Answers().Failures())
 	require.Equal(t, 1.0, l.Answers().Share("v1"))
 	require.Equal(t, "shop.example", hosts.Load())
+	require.Equal(t, "yes", testers.Load())
 	require.Less(t, connections.Load(), int32(100))
 }
 

@@ -66,6 +66,8 @@ type cluster struct {
 	figures    *figures
 	// transitions is what TestNoTransitionLosesARequest found.
 	transitions *transitionTable
+	// dataPlanes is what TestEveryDataPlaneFollowsTheSteps found.
+	dataPlanes *dataPlaneTable
 }
 
 // status is what `cluster status -o json` tells.
@@ -89,7 +91,7 @@ func startCluster(ctx context.Context) (*cluster, error) {
 	if bin == "" {
 		return nil, errors.New("ROLLOUT_BIN is empty: it must name the folder of the built commands; make e2e does all of this")
 	}
-	c := &cluster{ctx: ctx, bin: bin, name: os.Getenv("ROLLOUT_E2E_CLUSTER"), figures: &figures{started: time.Now()}, transitions: &transitionTable{}}
+	c := &cluster{ctx: ctx, bin: bin, name: os.Getenv("ROLLOUT_E2E_CLUSTER"), figures: &figures{started: time.Now()}, transitions: &transitionTable{}, dataPlanes: &dataPlaneTable{}}
 	if c.name == "" {
 		c.name = "e2e-" + strings.ToLower(rand.Text()[:6])
 		if err := c.bringUp(ctx); err != nil {

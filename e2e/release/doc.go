@@ -11,4 +11,7 @@
 // TestNoTransitionLosesARequest has a table of everything that can happen to a Rollout, and prints what clients noticed of it.
 // ROLLOUT_E2E_ALL plays all of it instead of the most typical part (make transitions), and ROLLOUT_E2E_SEED repeats the moments
 // at which an earlier run killed controllers.
+//
+// TestEveryDataPlaneFollowsTheSteps plays releases on every data plane that there is here: Istio with gRPC clients that speak xDS
+// themselves, Traefik and kube-proxy. It prints what was asked for and what clients received.
 package release

@@ -45,7 +45,7 @@ func (c *cluster) install(ctx context.Context) error {
 
 func (c *cluster) installFrom(ctx context.Context, dir string) error {
 	var archives []string
-	for ref, source := range map[string]string{appImage: "./e2e/app", controllerImage: "./cmd/rollout-controller"} {
+	for ref, source := range map[string]string{appImage: "e2e/app", controllerImage: "cmd/rollout-controller"} {
 		archive, err := c.buildImage(ctx, dir, ref, source)
 		if err != nil {
 			return err
@@ -65,11 +65,12 @@ func (c *cluster) installFrom(ctx context.Context, dir string) error {
 	return err
 }
 
-// buildImage writes an image with one static program.
+// buildImage writes an image with one static program, whose source is in a folder of the repository.
 func (c *cluster) buildImage(ctx context.Context, dir, ref, source string) (archive string, err error) {
 	binary := filepath.Join(dir, filepath.Base(source))
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, source)
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, ".")
+	// Some are modules of their own.
+	build.Dir, build.Env = filepath.Join(root, source), append(os.Environ(), "CGO_ENABLED=0")
 	if _, err := runProgram(build); err != nil {
 		return "", err
 	}

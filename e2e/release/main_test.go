@@ -61,5 +61,6 @@ func run(ctx context.Context, m *testing.M) (code int, err error) {
 	c.collectFigures(context.WithoutCancel(ctx))
 	c.figures.print(os.Stdout)
 	c.transitions.print(os.Stdout)
+	c.dataPlanes.print(os.Stdout)
 	return code, nil
 }

@@ -4,6 +4,7 @@ package release
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,8 @@ type plan struct {
 	progressDeadline time.Duration
 	// env is what every version of the application is told.
 	env map[string]string
+	// image is that of every version which has none of its own; empty stands for the sample application.
+	image string
 	// replicas is spec.replicas; zero stands for the constant of that name.
 	replicas int
 	// limit is how long the test may take; zero stands for testTime.
@@ -68,7 +71,7 @@ type version struct {
 	name string
 	// env is what the sample application is told: ERROR_RATE, LATENCY.
 	env map[string]string
-	// image replaces the one of the sample application.
+	// image replaces the one of the plan.
 	image string
 	// alone: the cluster has room for one pod of this version and no more.
 	alone bool
@@ -168,17 +171,13 @@ func (s *shop) manifestOf(name string, v version) map[string]any {
 	s.t.Helper()
 	strategy, err := yaml.YAMLToJSON([]byte(s.strategy))
 	require.NoError(s.t, err)
-	image := v.image
-	if image == "" {
-		image = appImage
-	}
 	env := maps.Clone(s.env)
 	if env == nil {
 		env = map[string]string{}
 	}
 	maps.Copy(env, v.env)
 	return map[string]any{
-		"Name": name, "App": "shop", "Version": v.name, "Env": env, "Image": image, "Strategy": string(strategy),
+		"Name": name, "App": "shop", "Version": v.name, "Env": env, "Image": cmp.Or(v.image, s.image, appImage), "Strategy": string(strategy),
 		"Replicas": s.replicas, "ProgressDeadline": int(s.progressDeadline.Seconds()), "Alone": v.alone,
 	}
 }
@@ -290,7 +289,8 @@ func (s *shop) replicaSets() []appsv1.ReplicaSet {
 func (s *shop) awaitPods(revision string) {
 	s.t.Helper()
 	require.NoError(s.t, poll(s.ctx, "the pods of other revisions to be gone", func(ctx context.Context) error {
-		pods, err := s.kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{})
+		// Clients may be pods, too, of no revision.
+		pods, err := s.kube.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: v1alpha1.PodTemplateHashLabel})
 		if err != nil {
 			return err
 		}

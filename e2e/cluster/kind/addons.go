@@ -37,24 +37,25 @@ func (c *cluster) buildAddonImages(ctx context.Context) (addonImages, error) {
 	if err != nil {
 		return addonImages{}, err
 	}
-	build := func(name parts.Name) (addonImage, error) {
-		version, err := parts.Version(name)
-		if err != nil {
-			return addonImage{}, err
-		}
-		// Beside the program, whose folder stands for exactly this build of it.
-		img := addonImage{ref: "rollout-kind/" + string(name) + ":" + version, archive: programs[name] + ".tar"}
-		if isFile(img.archive) {
-			return img, nil
-		}
-		return img, image.Build(img.archive, img.ref, programs[name], image.Options{})
-	}
 	var images addonImages
-	if images.traefik, err = build(parts.Traefik); err != nil {
+	if images.traefik, err = buildAddonImage(parts.Traefik, programs[parts.Traefik]); err != nil {
 		return images, err
 	}
-	images.prometheus, err = build(parts.Prometheus)
+	images.prometheus, err = buildAddonImage(parts.Prometheus, programs[parts.Prometheus])
 	return images, err
+}
+
+func buildAddonImage(name parts.Name, program string) (addonImage, error) {
+	version, err := parts.Version(name)
+	if err != nil {
+		return addonImage{}, err
+	}
+	// Beside the program, whose folder stands for exactly this build of it.
+	img := addonImage{ref: "rollout-kind/" + string(name) + ":" + version, archive: program + ".tar"}
+	if isFile(img.archive) {
+		return img, nil
+	}
+	return img, image.Build(img.archive, img.ref, program, image.Options{})
 }
 
 // settings are what the manifests leave open.
@@ -64,6 +65,7 @@ type settings struct {
 	GatewayNamespace, GatewayName                        string
 	GatewayNodePort, MetricsNodePort, PrometheusNodePort int
 	ScrapeInterval, ScrapeTimeout                        string
+	IstioNamespace, IstiodImage                          string
 }
 
 // longestScrape bounds a scrape where the interval is long.

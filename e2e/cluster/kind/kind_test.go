@@ -96,7 +96,8 @@ func TestEveryManifestIsWholeOnceFilledIn(t *testing.T) {
 	t.Parallel()
 	with := settingsFor(state.Options{ScrapeInterval: 1500 * time.Millisecond},
 		addonImages{traefik: addonImage{ref: "traefik:1"}, prometheus: addonImage{ref: "prometheus:1"}})
-	for _, name := range []string{"coredns.yaml", "traefik.yaml", "prometheus.yaml"} {
+	with.IstioNamespace, with.IstiodImage = istioNamespace, "istiod:1"
+	for _, name := range []string{"coredns.yaml", "traefik.yaml", "prometheus.yaml", "istiod.yaml"} {
 		manifest, err := render(name, with)
 		require.NoError(t, err)
 		require.NotContains(t, string(manifest), "<no value>")

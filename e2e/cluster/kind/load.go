@@ -24,13 +24,22 @@ const (
 // LoadImage puts the images of an archive in the format of `docker save` onto the cluster's node, and returns when
 // kubelet finds them there. Their pods want imagePullPolicy IfNotPresent or Never.
 func LoadImage(ctx context.Context, st state.State, archive string) error {
-	client, err := findProgram("docker")
+	c, err := running(st, io.Discard)
 	if err != nil {
 		return err
 	}
-	c := newCluster(st, io.Discard)
-	c.docker = docker{journal: c.journal, client: client, host: st.Details[detailDocker]}
 	return c.load(ctx, archive)
+}
+
+// running is a cluster that is up.
+func running(st state.State, progress io.Writer) (*cluster, error) {
+	client, err := findProgram("docker")
+	if err != nil {
+		return nil, err
+	}
+	c := newCluster(st, progress)
+	c.docker = docker{journal: c.journal, client: client, host: st.Details[detailDocker]}
+	return c, nil
 }
 
 func (c *cluster) load(ctx context.Context, archive string) error {

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,6 +33,8 @@ const (
 	Prometheus Name = "prometheus"
 	Traefik    Name = "traefik"
 	CoreDNS    Name = "coredns"
+	// Istiod is Istio's control plane.
+	Istiod Name = "istiod"
 )
 
 // part says how one program is built.
@@ -82,6 +86,8 @@ func describe(name Name) (part, error) {
 		return tool("traefik", "github.com/traefik/traefik/v3", "/cmd/traefik", "6 minutes"), nil
 	case CoreDNS:
 		return tool("coredns", "github.com/coredns/coredns", "", "2 minutes"), nil
+	case Istiod:
+		return tool("istiod", "istio.io/istio", "/pilot/cmd/pilot-discovery", "5 minutes"), nil
 	default:
 		return part{}, fmt.Errorf("unknown part %q", name)
 	}
@@ -121,6 +127,32 @@ func Version(name Name) (string, error) {
 		return "", err
 	}
 	return p.version(sources)
+}
+
+// ModuleFolder returns the folder in the module cache of a module that the program called name is built with, in the version that
+// it is built with. It is for the files that no Go package carries.
+func ModuleFolder(ctx context.Context, name Name, module string) (string, error) {
+	p, err := describe(name)
+	if err != nil {
+		return "", err
+	}
+	sources, err := sourceFolder()
+	if err != nil {
+		return "", err
+	}
+	command := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	command.Dir = filepath.Join(sources, p.module)
+	command.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	output, err := command.Output()
+	var found struct{ Dir, Error string }
+	unreadable := json.Unmarshal(output, &found)
+	if found.Error != "" {
+		return "", fmt.Errorf("download module %s: %s", module, found.Error)
+	}
+	if err := errors.Join(err, unreadable); err != nil {
+		return "", fmt.Errorf("download module %s: %w", module, err)
+	}
+	return found.Dir, nil
 }
 
 func ensure(ctx context.Context, progress io.Writer, sources string, name Name) (string, error) {

@@ -53,12 +53,12 @@ func TestKeyChangesWithEverythingTheProgramIsMadeOf(t *testing.T) {
 func TestVersionIsThatOfTheRequiredModule(t *testing.T) {
 	sources, err := sourceFolder()
 	require.NoError(t, err)
-	for _, name := range []Name{ControlPlane, Node, Etcd, Kwok, Prometheus, Traefik, CoreDNS} {
+	for _, name := range []Name{ControlPlane, Node, Etcd, Kwok, Prometheus, Traefik, CoreDNS, Istiod} {
 		p, err := describe(name)
 		require.NoError(t, err)
 		version, err := p.version(sources)
 		require.NoError(t, err)
-		require.Regexp(t, `^v\d+\.\d+\.\d+$`, version, name)
+		require.Regexp(t, `^v\d+\.\d+\.\d+(-\d+-[0-9a-f]+)?$`, version, name)
 	}
 }
 

@@ -1,0 +1,118 @@
+package load
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// glance is how often it is looked what a load elsewhere has recorded.
+const glance = 500 * time.Millisecond
+
+// wireAnswer is an Answer as JSON: errors have no form of their own.
+type wireAnswer struct {
+	Sent     time.Time     `json:"sent"`
+	Latency  time.Duration `json:"latency"`
+	Version  string        `json:"version,omitempty"`
+	Pod      string        `json:"pod,omitempty"`
+	Status   int           `json:"status,omitempty"`
+	Injected bool          `json:"injected,omitempty"`
+	Err      string        `json:"err,omitempty"`
+}
+
+// MarshalJSON writes the answer with the text of its error.
+func (a Answer) MarshalJSON() ([]byte, error) {
+	w := wireAnswer{Sent: a.Sent, Latency: a.Latency, Version: a.Version, Pod: a.Pod, Status: a.Status, Injected: a.Injected}
+	if a.Err != nil {
+		w.Err = a.Err.Error()
+	}
+	return json.Marshal(w)
+}
+
+// UnmarshalJSON reads what MarshalJSON has written.
+func (a *Answer) UnmarshalJSON(text []byte) error {
+	var w wireAnswer
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	*a = Answer{Sent: w.Sent, Latency: w.Latency, Version: w.Version, Pod: w.Pod, Status: w.Status, Injected: w.Injected}
+	if w.Err != "" {
+		a.Err = errors.New(w.Err)
+	}
+	return nil
+}
+
+// Handler lets another process follow the load: GET /answers?from=n has the answers from the n-th on, counted from 0, and POST /stop
+// stops it and answers when the last answer has arrived.
+func (l *Load) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /answers", func(w http.ResponseWriter, r *http.Request) {
+		answers := l.Answers()
+		from, err := strconv.Atoi(r.URL.Query().Get("from"))
+		if err != nil || from < 0 || from > len(answers) {
+			http.Error(w, fmt.Sprintf("from is %q: want a number from 0 to %d", r.URL.Query().Get("from"), len(answers)), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		// Whoever has gone asks again for the same.
+		_ = json.NewEncoder(w).Encode(append(Answers{}, answers[from:]...))
+	})
+	mux.HandleFunc("POST /stop", func(http.ResponseWriter, *http.Request) { l.Stop() })
+	return mux
+}
+
+// Elsewhere is a load in another process, which offers its Handler there.
+type Elsewhere struct {
+	// Answers are those from the n-th on.
+	Answers func(ctx context.Context, from int) (Answers, error)
+	// Stop stops it.
+	Stop func(context.Context) error
+}
+
+// Follow makes a load out of one elsewhere: it has the same answers, some milliseconds later, and Stop stops the other as well. What
+// can't be learned is a failed answer, so that nobody takes silence for success.
+func Follow(ctx context.Context, other Elsewhere) *Load {
+	ctx, cancel := context.WithTimeout(ctx, defaultLongest)
+	l := newLoad(Options{Concurrency: 1}, cancel)
+	go l.follow(ctx, other)
+	return l
+}
+
+func (l *Load) follow(ctx context.Context, other Elsewhere) {
+	defer close(l.ended)
+	defer l.cancel()
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	known := 0
+	take := func(ctx context.Context) error {
+		more, err := other.Answers(ctx, known)
+		if err == nil && len(more) > 0 {
+			known += len(more)
+			l.record(more...)
+		}
+		return err
+	}
+	for {
+		// One look that fails is made up for by the next.
+		_ = take(ctx)
+		select {
+		case <-ticker.C:
+			continue
+		case <-ctx.Done():
+		}
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
+		defer cancel()
+		err := other.Stop(last)
+		if err == nil {
+			err = take(last)
+		}
+		if err != nil {
+			l.record(Answer{Sent: time.Now(), Err: fmt.Errorf("follow the load to its end: %w", err)})
+		}
+		return
+	}
+}

@@ -1,0 +1,194 @@
+//go:build e2e
+
+package release
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rollout-dev/rollout/e2e/load"
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+)
+
+const (
+	// planeTime bounds everything that is played on one data plane.
+	planeTime = 10 * time.Minute
+	// lostCalls is the percentage of the controller's calls to the API server that fail in the last play.
+	lostCalls = 20
+)
+
+// plane is a data plane, and how a release uses it.
+type plane struct {
+	router string
+	plan
+	// enter sends the clients.
+	enter func(*shop) audience
+	// stops are where a release waits for a person, and what clients receive there.
+	stops []stop
+	// sample is how many requests a share is measured with.
+	sample int
+}
+
+// stop is the share in percent that the new version gets, of all clients and of those that are testers.
+type stop struct{ share, testers float64 }
+
+// What clients receive of a new version before and after its release.
+var nothing, everything = stop{0, 0}, stop{100, 100}
+
+// audience are the clients of a shop.
+type audience struct {
+	public *clients
+	// testers send a header that says so; nil if no route looks at it.
+	testers *clients
+}
+
+// scene is a shop on a data plane.
+type scene struct {
+	*stage
+	plane
+	audience
+}
+
+// TestEveryDataPlaneFollowsTheSteps plays a release, one that is aborted, one that is superseded and one during which calls to the
+// API server fail, and measures at every step what clients receive.
+func TestEveryDataPlaneFollowsTheSteps(t *testing.T) {
+	shared.addMesh(t)
+	ownControllers(t, func(t *testing.T) {
+		for _, p := range planes() {
+			t.Run(p.router, func(t *testing.T) {
+				t.Parallel()
+				p.play(t)
+			})
+		}
+	})
+}
+
+func (p plane) play(t *testing.T) {
+	s := p.open(t)
+	s.transition("release", func(r *planeRow) { s.release("v2", r) })
+	s.transition("abort", func(r *planeRow) {
+		s.push("v3")
+		s.hold("v3", -1)
+		s.measure("v3", p.stops[0], r)
+		s.ask("abort")
+		s.untilTakenBack("Request")
+		s.measure("v3", nothing, r)
+	})
+	s.transition("supersede", func(r *planeRow) {
+		s.push("v4")
+		s.hold("v4", -1)
+		s.measure("v4", p.stops[0], r)
+		s.release("v5", r)
+	})
+	s.transition(fmt.Sprintf("release, %d %% of API calls fail", lostCalls), func(r *planeRow) {
+		s.loseCalls(lostCalls)
+		s.release("v6", r)
+	})
+	ended := time.Now()
+	for _, c := range s.crowds() {
+		c.awaitRequests(transitionRate, ended)
+		c.Stop()
+		c.requireNoFailure()
+		require.Equal(t, 1.0, c.Answers().Since(ended).Share("v6"))
+	}
+}
+
+// open makes the shop with version v1, and sends its clients.
+func (p plane) open(t *testing.T) *scene {
+	p.limit, p.replicas = planeTime, 2
+	s := &scene{plane: p, stage: &stage{shop: openNamespace(t, p.plan), versions: map[string]string{}}}
+	s.journal = s.keepJournal()
+	s.startController()
+	s.applyManifest(p.manifest, map[string]any{"Host": s.host()})
+	s.push("v1")
+	s.untilServed("v1")
+	s.audience = p.enter(s.shop)
+	s.clients = s.public
+	return s
+}
+
+// crowds are all clients.
+func (s *scene) crowds() []*clients {
+	if s.testers == nil {
+		return []*clients{s.public}
+	}
+	return []*clients{s.public, s.testers}
+}
+
+// transition plays something and writes down what clients noticed of it.
+func (s *scene) transition(name string, play func(*planeRow)) {
+	s.t.Helper()
+	began := time.Now()
+	row := &planeRow{router: s.router, transition: name}
+	s.journal.note("%s", name)
+	defer func() {
+		row.took = time.Since(began)
+		for _, c := range s.crowds() {
+			answers := c.Answers().Since(began)
+			row.requests += len(answers)
+			row.failures += len(answers.Failures())
+		}
+		s.dataPlanes.add(*row)
+	}()
+	play(row)
+}
+
+// release releases a version to the end, with a look at what clients receive at every stop.
+func (s *scene) release(version string, r *planeRow) {
+	s.t.Helper()
+	s.push(version)
+	step := int32(-1)
+	for _, stop := range s.stops {
+		step = s.hold(version, step)
+		s.measure(version, stop, r)
+		s.ask("promote")
+	}
+	s.untilServed(version)
+	// Where clients keep connections to pods, they leave them when these go.
+	s.awaitPods(s.rollout().Status.StableRevision)
+	s.measure(version, everything, r)
+}
+
+// hold waits until the release of a version waits for a person beyond a step, and returns at which.
+func (s *scene) hold(version string, beyond int32) int32 {
+	s.t.Helper()
+	held := s.await(fmt.Sprintf("%s held beyond step %d", version, beyond), func(r *v1alpha1.Rollout) bool {
+		release := r.Status.Release
+		return r.Status.Phase == v1alpha1.PhasePaused && release != nil && release.StepIndex > beyond && s.runs(release.Revision, version)
+	})
+	return held.Status.Release.StepIndex
+}
+
+// measure requires that clients receive what they should of a version from now on.
+func (s *scene) measure(version string, want stop, r *planeRow) {
+	s.t.Helper()
+	from := time.Now()
+	s.compare(version, "of all clients", want.share, s.public, from, r)
+	if s.testers != nil {
+		s.compare(version, "of testers", want.testers, s.testers, from, r)
+	}
+}
+
+func (s *scene) compare(version, who string, want float64, c *clients, from time.Time, r *planeRow) {
+	s.t.Helper()
+	n := s.sample
+	if want == 0 || want == 100 {
+		// No chance is involved.
+		n = shareRequests
+	}
+	c.awaitRequests(n, from)
+	c.requireNoFailure()
+	received := c.Answers().Since(from)
+	share := 100 * received.Share(version)
+	r.shares = append(r.shares, receivedShare{want, share})
+	s.journal.note("%s gets %.1f %% %s, %g %% are wanted: %s", version, share, who, want, received)
+	require.InDelta(s.t, want, share, shareTolerance, "share of %s %s: %s", version, who, received)
+}
+
+// throughGatewayAs sends requests to the gateway with a header.
+func (s *shop) throughGatewayAs(header map[string][]string) *clients {
+	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: requestsPerSecond, Timeout: patience, Header: header})
+}
