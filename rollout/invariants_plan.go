@@ -12,7 +12,7 @@ import (
 // A stable that has given pods back (dynamicStableScale) takes its traffic back as fast as they return.
 func AbortProceeds(o Observed, p Plan) error {
 	release, share := o.Status.Release, o.share()
-	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || share.High == 0 && !o.Routes.HasManaged() || !o.stableCouldServe() {
+	if release == nil || release.Phase != Aborting || p.phaseChanged(o.Status) || !o.exposed() || !o.stableCouldServe() {
 		return nil
 	}
 	if slices.ContainsFunc(p.Actions, o.takesBack) {
@@ -24,6 +24,9 @@ func AbortProceeds(o Observed, p Plan) error {
 	return fmt.Errorf("the release is taken back, stable has %d endpoints, and yet the canary keeps %d%% and the managed routes %v: %s",
 		o.Stable.Ready(o.Status.Stable), share.High, o.rulesThere(), p.Report.Message)
 }
+
+// exposed says whether routes lead anybody to the canary.
+func (o Observed) exposed() bool { return o.share().High > 0 || o.Routes.HasManaged() }
 
 // returning says whether stable's pods are still on their way, so that it can't carry more than it does. A ready pod beyond
 // those that its ReplicaSet was last asked for may be on its way out.

@@ -56,10 +56,8 @@ func (d *decision) letGo() (possible bool, pending []Action) {
 		role Role
 		Backend
 	}{{StableRole, d.o.Stable}, {CanaryRole, d.o.Canary}} {
-		wanted := d.o.Spec.Wiring
-		kept := b.SubsetOf == wanted.SubsetsOf && (b.Name == wanted.Stable || b.Name == wanted.Canary)
 		switch {
-		case b.Name == "" || b.Missing || b.Revision == "" || kept:
+		case b.Name == "" || b.Missing || b.Revision == "" || d.o.Spec.Wiring.names(b.Backend):
 		case b.Revision != d.next.Stable:
 			return false, nil
 		default:
@@ -67,4 +65,9 @@ func (d *decision) letGo() (possible bool, pending []Action) {
 		}
 	}
 	return true, pending
+}
+
+// names says whether a wiring keeps a backend, in whichever role.
+func (w Wiring) names(b Backend) bool {
+	return b.SubsetOf == w.SubsetsOf && (b.Name == w.Stable || b.Name == w.Canary)
 }

@@ -19,11 +19,16 @@ func (d byRoutes) give(weight int) bool {
 		d.pointCanary(stable)
 		return false
 	}
+	return d.split(weight, canary, stable)
+}
+
+// split leads to a share and to the managed rules beside it. canary and stable are the capacities that the pass before found.
+func (d byRoutes) split(weight int, canary, stable Capacity) bool {
 	switch {
 	case !d.next.Ledger.clear() && dead(d.o.Canary) && d.stableServes():
 		d.act(Shift{Percent: 0, Why: "the canary has no ready endpoint left"})
 		return false
-	case share > weight:
+	case d.next.Ledger.High > weight:
 		d.lower(weight, stable)
 		return false
 	case d.next.Ledger.there(weight):

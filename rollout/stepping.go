@@ -28,16 +28,23 @@ func (d *decision) stepping() {
 	case d.paused():
 		d.patient = true
 		d.report(Waiting, "Paused", "%s: the release stays at step %d of %d", d.pausedBy(), release.Step+1, len(steps))
-	case !there:
-	case step.Kind == SetWeight:
+	case there:
+		d.takeStep(step, weight)
+	}
+}
+
+// takeStep does what a step asks for besides its weight, which is there.
+func (d *decision) takeStep(step Step, weight int) {
+	switch step.Kind {
+	case SetWeight:
 		d.nextStep("canary weight %d is settled", weight)
-	case step.Kind == Pause:
+	case Pause:
 		d.pause(step)
-	case step.Kind == SetScale:
+	case SetScale:
 		d.scaled(weight)
-	case step.Kind == Judge:
+	case Judge:
 		d.judge()
-	case step.Kind == SetRule:
+	case SetRule:
 		d.rulesDone(step)
 	}
 }

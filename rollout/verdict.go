@@ -162,30 +162,36 @@ func (d *decision) approvedToGoOn(format string, args ...any) bool {
 	return false
 }
 
+// measurable are the metrics that there is something to say about now.
+func (d *decision) measurable() []analysis.Metric {
+	switch {
+	case !d.judged() || d.next.Ledger.High == 0 && !d.o.exposedByRule() && !d.judging:
+		return nil
+	case d.next.Release.Phase == Stepping && !d.judging:
+		return d.background()
+	}
+	return d.metrics()
+}
+
 // measure says what to measure: every metric, as long as there is something to look at and the outcome matters.
 func (d *decision) measure() *Measure {
-	if !d.judged() || d.next.Ledger.High == 0 && !d.o.exposedByRule() && !d.judging {
-		return nil
-	}
-	release, metrics := d.next.Release, d.metrics()
-	if release.Phase == Stepping && !d.judging {
-		metrics = d.background()
-	}
+	metrics := d.measurable()
 	if len(metrics) == 0 {
 		return nil
 	}
+	release := d.next.Release
 	m := &Measure{Run: release.Run, Step: release.Step, Metrics: metrics, Since: release.ExposedAt,
 		Last: map[string]time.Time{}, From: map[string]time.Time{}}
 	if release.ExposedAt.IsZero() {
 		m.Since = release.StepStarted
 	}
 	for i, metric := range metrics {
-		switch {
-		case metric.InitialDelay == 0:
-		case i < len(d.background()):
-			m.From[metric.Name] = m.Since.Add(metric.InitialDelay)
-		default:
-			m.From[metric.Name] = d.ownSince().Add(metric.InitialDelay)
+		since := m.Since
+		if i >= len(d.background()) {
+			since = d.ownSince()
+		}
+		if metric.InitialDelay > 0 {
+			m.From[metric.Name] = since.Add(metric.InitialDelay)
 		}
 	}
 	for _, record := range release.Metrics {

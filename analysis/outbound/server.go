@@ -94,8 +94,7 @@ func (s Server) short(text string) string {
 
 // Reason is an error of net/http without what repeats the method and the URL.
 func Reason(err error) string {
-	var transport *url.Error
-	if errors.As(err, &transport) {
+	if transport, ok := errors.AsType[*url.Error](err); ok {
 		return transport.Err.Error()
 	}
 	return err.Error()
@@ -119,7 +118,7 @@ func (s Server) JSON(request *http.Request, out any) error {
 	if client == nil {
 		client = http.DefaultClient
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(request) //nolint:gosec // Where it may lead is what the client's AllowList says.
 	if err != nil {
 		return err
 	}

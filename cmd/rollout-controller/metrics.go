@@ -123,7 +123,10 @@ func apiServer(ctx context.Context, to clients) ([]netip.AddrPort, error) {
 
 func ownAddresses(ctx context.Context, host string) ([]netip.AddrPort, error) {
 	u, err := url.Parse(host)
-	if err != nil || u.Hostname() == "" {
+	if err != nil {
+		return nil, fmt.Errorf("read the address of the API server (%s): %w", host, err)
+	}
+	if u.Hostname() == "" {
 		return nil, nil
 	}
 	port := int64(443)

@@ -102,8 +102,8 @@ func Start(ctx context.Context, o Options) (*Load, error) {
 	l := newLoad(o, cancel)
 	// A redirect is an answer that nobody asked for, not something to follow.
 	l.client = &http.Client{Transport: o.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if l.Options.Send == nil {
-		l.Options.Send = l.get
+	if l.Send == nil {
+		l.Send = l.get
 	}
 	go l.run(ctx)
 	return l, nil

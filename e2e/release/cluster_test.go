@@ -162,7 +162,7 @@ func (c *cluster) stop() error {
 }
 
 func (c *cluster) connect(ctx context.Context) error {
-	out, err := c.command(ctx, "cluster", "status", "--name", c.name, "-o", "json")
+	out, err := c.command(ctx, "status", "--name", c.name, "-o", "json")
 	if err != nil {
 		return err
 	}
@@ -215,9 +215,9 @@ func (c *cluster) nodeAddress(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("find the address of cluster %s: none of its %d nodes has one", c.name, len(nodes.Items))
 }
 
-// command runs one of the built commands and returns what it printed to standard output.
-func (c *cluster) command(ctx context.Context, name string, args ...string) (string, error) {
-	return runProgram(exec.CommandContext(ctx, filepath.Join(c.bin, name), args...))
+// command runs the built command cluster and returns what it printed to standard output.
+func (c *cluster) command(ctx context.Context, args ...string) (string, error) {
+	return runProgram(exec.CommandContext(ctx, filepath.Join(c.bin, "cluster"), args...))
 }
 
 // onNode runs a program in the container that is the cluster's node.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -29,15 +28,11 @@ const (
 func (c *cluster) addMesh(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	_, err := c.command(c.ctx, "cluster", "istio", "--name", c.name)
+	_, err := c.command(c.ctx, "istio", "--name", c.name)
 	require.NoError(t, err)
-	// Not t.TempDir(): the build leaves nothing there that is worth a failure.
-	dir, err := os.MkdirTemp("", "rollout-e2e-")
+	archive, err := c.buildImage(c.ctx, t.TempDir(), meshImage, "e2e/meshapp")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, os.RemoveAll(dir)) }()
-	archive, err := c.buildImage(c.ctx, dir, meshImage, "e2e/meshapp")
-	require.NoError(t, err)
-	_, err = c.command(c.ctx, "cluster", "load", "--name", c.name, archive)
+	_, err = c.command(c.ctx, "load", "--name", c.name, archive)
 	require.NoError(t, err)
 	c.figures.add("Istio installed, its sample application built", "%s", time.Since(began).Round(time.Second))
 }

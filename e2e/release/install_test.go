@@ -52,7 +52,7 @@ func (c *cluster) installFrom(ctx context.Context, dir string) error {
 		}
 		archives = append(archives, archive)
 	}
-	if _, err := c.command(ctx, "cluster", append([]string{"load", "--name", c.name}, archives...)...); err != nil {
+	if _, err := c.command(ctx, append([]string{"load", "--name", c.name}, archives...)...); err != nil {
 		return err
 	}
 	overlay := filepath.Join(dir, "install")
@@ -75,7 +75,7 @@ func (c *cluster) buildImage(ctx context.Context, dir, ref, source string) (arch
 		return "", err
 	}
 	archive = binary + ".tar"
-	_, err = c.command(ctx, "cluster", "image", "--binary", binary, "--ref", ref, "--out", archive)
+	_, err = c.command(ctx, "image", "--binary", binary, "--ref", ref, "--out", archive)
 	return archive, err
 }
 

@@ -24,7 +24,7 @@ import (
 // ErrReset is what a client gets whose connection is cut.
 var ErrReset = errors.New("the connection is cut")
 
-// Reset, in the place of a status code, cuts the connection.
+// Reset stands for a status code: the connection is cut.
 const Reset = -1
 
 // Failures are the ways in which a call fails: status codes, or Reset.
@@ -85,7 +85,7 @@ func Fail(r *http.Request, code int) (*http.Response, error) {
 	}
 	text, err := json.Marshal(metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
-		Code: int32(code), Reason: reasons[code], Message: "bad luck", //nolint:gosec // A status code fits.
+		Code: int32(code), Reason: reasons[code], Message: "bad luck",
 	})
 	if err != nil {
 		return nil, err

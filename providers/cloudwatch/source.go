@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -163,21 +164,19 @@ func (s *Source) Query(ctx context.Context, q analysis.Query) (analysis.Sample, 
 }
 
 func messages(all []types.MessageData) string {
-	text := ""
+	var text strings.Builder
 	for _, m := range all {
-		text += ": " + aws.ToString(m.Value)
+		text.WriteString(": " + aws.ToString(m.Value))
 	}
-	return text
+	return text.String()
 }
 
 // reason is what the service said, without what the layers of the client say of themselves.
 func reason(err error) string {
-	var answer smithy.APIError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[smithy.APIError](err); ok {
 		return answer.ErrorCode() + ": " + answer.ErrorMessage()
 	}
-	var operation *smithy.OperationError
-	if errors.As(err, &operation) {
+	if operation, ok := errors.AsType[*smithy.OperationError](err); ok {
 		err = operation.Err
 	}
 	return outbound.Reason(err)

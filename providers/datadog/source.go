@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,8 +90,8 @@ func (s *Source) Query(ctx context.Context, q analysis.Query) (analysis.Sample, 
 	}
 	var sample analysis.Sample
 	for _, series := range *a.Series {
-		for i := len(series.Points) - 1; i >= 0; i-- {
-			if value := series.Points[i][1]; value != nil {
+		for _, v := range slices.Backward(series.Points) {
+			if value := v[1]; value != nil {
 				sample.Series = append(sample.Series, analysis.Series{Labels: labels(series.Scope, series.TagSet), Value: *value})
 				break
 			}

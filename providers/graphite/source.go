@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,14 +93,14 @@ func (t target) labels() map[string]string {
 }
 
 func newest(points [][2]*json.Number) (float64, bool, error) {
-	for i := len(points) - 1; i >= 0; i-- {
-		if points[i][0] == nil {
+	for _, point := range slices.Backward(points) {
+		if point[0] == nil {
 			continue
 		}
 		// graphite-web writes infinity as 1e9999, which no float64 holds.
-		value, err := strconv.ParseFloat(points[i][0].String(), 64)
+		value, err := strconv.ParseFloat(point[0].String(), 64)
 		if err != nil && !math.IsInf(value, 0) {
-			return 0, false, fmt.Errorf("the point %q is no number", points[i][0])
+			return 0, false, fmt.Errorf("the point %q is no number", point[0])
 		}
 		return value, true, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -38,12 +39,7 @@ func TestSourceKeepsTheContract(t *testing.T) {
 }
 
 func hasNaN(values []float64) bool {
-	for _, v := range values {
-		if math.IsNaN(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(values, math.IsNaN)
 }
 
 // serve speaks the render API.

@@ -149,6 +149,6 @@ func (o onlyCSV) RoundTrip(request *http.Request) (*http.Response, error) {
 		return response, nil
 	}
 	defer response.Body.Close()
-	start, _ := io.ReadAll(io.LimitReader(response.Body, 512)) //nolint:errcheck // Whatever can be quoted is quoted.
+	start, _ := io.ReadAll(io.LimitReader(response.Body, 512))
 	return nil, fmt.Errorf("the answer is %q rather than text/csv: %s", kind, start)
 }

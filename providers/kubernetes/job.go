@@ -83,13 +83,7 @@ func (s *Job) Query(ctx context.Context, q analysis.Query) (analysis.Sample, err
 	fail := func(err error, text string) (analysis.Sample, error) {
 		return analysis.Sample{}, s.server.Failed("Job "+name, err, text)
 	}
-	found, err := s.Client.Jobs(s.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		found, err = s.Client.Jobs(s.Namespace).Create(ctx, s.job(name, q.ID), metav1.CreateOptions{})
-		if apierrors.IsAlreadyExists(err) { // by the process before this one
-			found, err = s.Client.Jobs(s.Namespace).Get(ctx, name, metav1.GetOptions{})
-		}
-	}
+	found, err := s.start(ctx, name, q.ID)
 	if err != nil {
 		return fail(err, reason(err))
 	}
@@ -100,10 +94,10 @@ func (s *Job) Query(ctx context.Context, q analysis.Query) (analysis.Sample, err
 		if condition.Status != corev1.ConditionTrue {
 			continue
 		}
-		switch condition.Type {
-		case batchv1.JobComplete:
+		if condition.Type == batchv1.JobComplete {
 			return analysis.Number(1), nil
-		case batchv1.JobFailed:
+		}
+		if condition.Type == batchv1.JobFailed {
 			return s.failed(condition)
 		}
 	}
@@ -111,6 +105,19 @@ func (s *Job) Query(ctx context.Context, q analysis.Query) (analysis.Sample, err
 		return fail(analysis.ErrPending, "it is suspended")
 	}
 	return fail(analysis.ErrPending, "it runs")
+}
+
+// start gives the Job of an ID, which may be there already: the process before this one may have started it.
+func (s *Job) start(ctx context.Context, name, id string) (*batchv1.Job, error) {
+	jobs := s.Client.Jobs(s.Namespace)
+	found, err := jobs.Get(ctx, name, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
+		return found, err
+	}
+	if found, err = jobs.Create(ctx, s.job(name, id), metav1.CreateOptions{}); apierrors.IsAlreadyExists(err) {
+		return jobs.Get(ctx, name, metav1.GetOptions{})
+	}
+	return found, err
 }
 
 // failed tells a Job that said no from one that could say nothing: one that was out of time is an error, not a measurement.

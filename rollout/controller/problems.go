@@ -34,13 +34,12 @@ func (w *world) referenceProblems() []rollout.Problem {
 	}
 	for _, ref := range references(w.object.Spec.Strategy) {
 		service := w.services[ref.service]
-		switch {
-		case service == nil:
+		if service == nil {
 			add(reasonMissingService, "%s: there is no Service %q in namespace %s; create it, or correct the name",
 				ref.field, ref.service, w.key.Namespace)
-		default:
-			w.serviceProblem(ref.field, ref.service, service, add)
+			continue
 		}
+		w.serviceProblem(ref.field, ref.service, service, add)
 	}
 	w.subsetProblems(add)
 	for _, route := range w.wanted.Routes {

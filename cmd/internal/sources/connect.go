@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -52,9 +53,7 @@ func (o *Opener) connect(ctx context.Context, v *vault, field, address string, c
 		return nil, err
 	}
 	return outbound.Authorized(transport, u, func(request *http.Request) error {
-		for name, values := range headers {
-			request.Header[name] = values
-		}
+		maps.Copy(request.Header, headers)
 		if prove == nil {
 			return nil
 		}
