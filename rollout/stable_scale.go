@@ -51,7 +51,10 @@ func (d *decision) carries(before Capacity) int {
 		known = c.Endpoints
 		// More endpoints have come since; they count after a settle time of their own. What is known is used first.
 		if ready > known && 100-100*known/replicas >= d.next.Ledger.High {
-			c = Capacity{Endpoints: ready, Since: d.o.Now}
+			if d.o.Stable.Ready(d.next.Stable) <= w.Ready {
+				c = Capacity{Endpoints: ready, Since: d.o.Now}
+			}
+			// Otherwise the endpoints are those of pods that are gone, and a new one need not be among them yet.
 			d.wakeAt(d.o.Now.Add(max(d.o.Spec.Settle, time.Millisecond)))
 		}
 	}

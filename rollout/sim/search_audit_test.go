@@ -59,7 +59,7 @@ func (a *audit) look(s *state) {
 // futures are all that may follow a state, whatever its budget, by the names of what leads there. A clock that jumps once more
 // than the budget allows is left out: it would make recent what the encoder takes for long ago.
 func (a *audit) futures(s *state) (names []string, hashes []uint64) {
-	e := a.search.encoder(a.search.scope.Settings)
+	e := newEncoder(a.search.scope.Settings)
 	for i, o := range a.search.options {
 		if o.name == "clock jump" {
 			continue
@@ -74,8 +74,8 @@ func (a *audit) futures(s *state) (names []string, hashes []uint64) {
 
 func TestAnAuditNoticesAnEncoderThatForgetsSomething(t *testing.T) {
 	forgetful := map[string]func(*encoder){
-		"how long endpoints have been known":    func(e *encoder) { e.settle = 0 },
-		"how long ago a release was taken back": func(e *encoder) { e.stay = 0 },
+		"how long ago a request may have been sent": func(e *encoder) { e.drain = 0 },
+		"how long ago the split has changed":        func(e *encoder) { e.wait, e.turn = 0, 0 },
 	}
 	for what, forget := range forgetful {
 		t.Run(what, func(t *testing.T) {
