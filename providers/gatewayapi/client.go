@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gateway "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned"
+	gatewayclient "sigs.k8s.io/gateway-api/pkg/client/clientset/versioned/typed/apis/v1"
 
 	"github.com/rollout-dev/rollout/traffic"
 )
@@ -28,6 +29,8 @@ type Cache interface {
 // Router implements traffic.Router. It may be used by any number of goroutines.
 type Router struct {
 	kinds map[string]kind
+	// gateways says what the gateways of routes can do.
+	gateways gatewayclient.GatewayV1Interface
 }
 
 var _ traffic.Router = (*Router)(nil)
@@ -36,7 +39,7 @@ var _ traffic.Router = (*Router)(nil)
 // through StripHTTPRoute and StripGRPCRoute; it is not changed.
 func New(client gateway.Interface, cached Cache) *Router {
 	api := client.GatewayV1()
-	return &Router{kinds: map[string]kind{
+	return &Router{gateways: api, kinds: map[string]kind{
 		"HTTPRoute": kindOf(func(namespace string) typed[*gatewayv1.HTTPRoute] { return api.HTTPRoutes(namespace) }, cached.HTTPRoute, fromHTTPRoute).
 			with(func(ctx context.Context, namespace, name string) (route, error) {
 				text, err := api.RESTClient().Get().Namespace(namespace).Resource("httproutes").Name(name).Do(ctx).Raw()
@@ -213,8 +216,10 @@ func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffi
 		}
 	}
 	var err error
-	s.patch, err = render(lay(current, target), target.Managed, percent)
-	return s, err
+	if s.patch, err = render(lay(current, target), target.Managed, percent); err != nil || s.patch == nil {
+		return s, err
+	}
+	return s, r.canMirror(ctx, current, target.Managed)
 }
 
 func (s step) write(ctx context.Context) (resourceVersion string, err error) {

@@ -79,6 +79,30 @@ func TestAMirrorRouteKeepsTheOwnersFilters(t *testing.T) {
 			{"type": "RequestMirror", "requestMirror": {"backendRef": {"group": "", "kind": "Service", "name": "checkout-canary", "port": 81}, "percent": 25}}]}`)
 }
 
+func TestAMirrorIsRefusedWhereTheGatewayIsKnownNotToMirror(t *testing.T) {
+	server := newServer(t)
+	server.rules(`[{` + split + `}]`)
+	server.change(checkout, func(r object) {
+		r["spec"].(object)["parentRefs"] = []any{object{"name": "public", "namespace": "infra"}, object{"kind": "Service", "name": "checkout"}}
+	})
+	half := managing(mirror(traffic.RequestMatch{Method: exact("GET")}))
+	before := server.stored(checkout)
+	server.Change("Gateway", "infra", "public", func(g object) { g["spec"] = object{"gatewayClassName": "plain"} })
+	lists := func(features ...any) {
+		server.Change("GatewayClass", "", "plain", func(class object) { class["status"] = object{"supportedFeatures": features} })
+	}
+	lists(object{"name": "HTTPRouteRequestMirror"})
+	require.ErrorContains(t, server.apply(half, 20), "GatewayClass plain doesn't list HTTPRouteRequestPercentageMirror in status.supportedFeatures")
+	lists(object{"name": "HTTPRoute"})
+	require.ErrorContains(t, server.apply(half, 20), "take setMirrorRoute out of the steps, or use a gateway that mirrors")
+	require.Equal(t, before, server.stored(checkout))
+	require.NoError(t, server.apply(managing(testers("X-Tester", exact("y"))), 20), "a header route takes no such feature")
+	lists(object{"name": "HTTPRouteRequestMirror"}, object{"name": "HTTPRouteRequestPercentageMirror"})
+	require.NoError(t, server.apply(half, 20))
+	lists()
+	require.NoError(t, server.apply(half, 30), "a class that lists nothing is believed")
+}
+
 func TestMatchesOfOwnerAndManagedRuleHoldTogether(t *testing.T) {
 	path := func(s traffic.StringMatch) traffic.ManagedRule { return mirror(traffic.RequestMatch{Path: s}) }
 	below := func(value string) string { return `{"path": {"type": "PathPrefix", "value": "` + value + `"}}` }

@@ -28,7 +28,7 @@ type server struct {
 
 func newServer(t *testing.T) server {
 	return server{apiserver.New(t, schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"},
-		map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes"}), t}
+		map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes", "Gateway": "gateways", "GatewayClass": "gatewayclasses"}), t}
 }
 
 // router reads from a cache that is never behind.

@@ -142,7 +142,11 @@ func (s *Server) Remove(kind, namespace, name string) {
 	delete(s.objects, s.path(kind, namespace, name))
 }
 
+// path of an object; those without a namespace are the cluster's.
 func (s *Server) path(kind, namespace, name string) string {
+	if namespace == "" {
+		return fmt.Sprintf("/apis/%s/%s/%s", s.group, s.resources[kind], name)
+	}
 	return fmt.Sprintf("/apis/%s/namespaces/%s/%s/%s", s.group, namespace, s.resources[kind], name)
 }
 
