@@ -29,7 +29,7 @@ func Judge(m Metric, e Evidence) Judgement {
 func (m Metric) judge(e Evidence) Judgement {
 	all := e.Sample.Series
 	switch {
-	case e.Sample.Document != nil:
+	case m.wantsDocument(e.Sample):
 		return m.judgeDocument(e.Sample.Document)
 	case len(all) == 0 && !m.heed(Nothing):
 		return Judgement{Verdict: NoData, Message: "the query gave no value"}
@@ -122,6 +122,14 @@ func (m Metric) decide(a Answer, otherwise func() Verdict) Judgement {
 }
 
 func (m Metric) judgeNothing() Verdict { return NoData }
+
+// wantsDocument says whether it is a document that is judged. One that is a number, or whose numbers a threshold can judge, is
+// taken for these.
+func (m Metric) wantsDocument(s Sample) bool {
+	_, number := s.Document.(float64)
+	conditional := m.Success != nil || m.Failure != nil
+	return s.Document != nil && (len(s.Series) == 0 || conditional && !number)
+}
 
 func (m Metric) judgeDocument(document any) Judgement {
 	if m.Success == nil && m.Failure == nil {

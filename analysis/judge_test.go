@@ -220,3 +220,12 @@ func TestAConditionSeesStableOfTheSameLabels(t *testing.T) {
 	got = analysis.Judge(m, analysis.Evidence{Sample: canary, Baseline: analysis.Sample{Series: []analysis.Series{series("/a", 1), series("/c", 9)}}})
 	require.Equal(t, analysis.NoData, got.Verdict, "stable has no /b")
 }
+
+func TestANumberThatADocumentHoldsIsJudgedByTheThreshold(t *testing.T) {
+	answer := analysis.Number(0.5)
+	answer.Document = 0.5
+	low := 0.99
+	got := judge(analysis.Threshold{Min: &low, Text: ">= 0.99"}, answer, nil)
+	require.Equal(t, analysis.Fail, got.Verdict)
+	require.Equal(t, "was 0.5, wanted >= 0.99", got.Message)
+}

@@ -17,6 +17,8 @@ import (
 type routes struct {
 	httpRoutes       *engine.Store[*gatewayv1.HTTPRoute]
 	grpcRoutes       *engine.Store[*gatewayv1.GRPCRoute]
+	tlsRoutes        *engine.Store[*gatewayv1.TLSRoute]
+	tcpRoutes        *engine.Store[*gatewayv1.TCPRoute]
 	virtualServices  *engine.Store[*istio.Object]
 	destinationRules *engine.Store[*istio.Object]
 }
@@ -26,6 +28,8 @@ func newRoutes(gateways gateway.Interface, mesh istioclient.Interface, namespace
 	return routes{
 		httpRoutes:       engine.NewStore(engine.ListWatch(gateways, api.HTTPRoutes(namespace)), &gatewayv1.HTTPRoute{}, gatewayapi.StripHTTPRoute, nil),
 		grpcRoutes:       engine.NewStore(engine.ListWatch(gateways, api.GRPCRoutes(namespace)), &gatewayv1.GRPCRoute{}, gatewayapi.StripGRPCRoute, nil),
+		tlsRoutes:        engine.NewStore(engine.ListWatch(gateways, api.TLSRoutes(namespace)), &gatewayv1.TLSRoute{}, gatewayapi.StripTLSRoute, nil),
+		tcpRoutes:        engine.NewStore(engine.ListWatch(gateways, api.TCPRoutes(namespace)), &gatewayv1.TCPRoute{}, gatewayapi.StripTCPRoute, nil),
 		virtualServices:  engine.NewStore(engine.ListWatch(mesh, istio.VirtualServices(mesh, namespace)), &istio.Object{}, istio.Strip, nil),
 		destinationRules: engine.NewStore(engine.ListWatch(mesh, istio.DestinationRules(mesh, namespace)), &istio.Object{}, istio.Strip, nil),
 	}
@@ -38,6 +42,8 @@ func (r routes) kinds() []controller.Kind {
 	return []controller.Kind{
 		controller.NewKind("HTTPRoute", ofGateway.WithResource("httproutes"), r.httpRoutes),
 		controller.NewKind("GRPCRoute", ofGateway.WithResource("grpcroutes"), r.grpcRoutes),
+		controller.NewKind("TLSRoute", ofGateway.WithResource("tlsroutes"), r.tlsRoutes),
+		controller.NewKind("TCPRoute", ofGateway.WithResource("tcproutes"), r.tcpRoutes),
 		controller.NewKind("VirtualService", ofIstio.WithResource("virtualservices"), r.virtualServices),
 		controller.NewKind("DestinationRule", ofIstio.WithResource("destinationrules"), r.destinationRules),
 	}
@@ -48,7 +54,7 @@ func (r routes) router(gateways gateway.Interface, mesh istioclient.Interface) t
 	ofGateway := gatewayapi.New(gateways, r)
 	return traffic.Routers{
 		{Kinds: []string{"HTTPRoute"}, Router: ofGateway, Managing: true},
-		{Kinds: []string{"GRPCRoute"}, Router: ofGateway},
+		{Kinds: []string{"GRPCRoute", "TLSRoute", "TCPRoute"}, Router: ofGateway},
 		{Kinds: []string{"VirtualService"}, Router: istio.NewRouter(mesh, r), Managing: true},
 	}
 }
@@ -61,6 +67,16 @@ func (r routes) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
 // GRPCRoute answers from the cache.
 func (r routes) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
 	return r.grpcRoutes.Get(engine.Key{Namespace: namespace, Name: name})
+}
+
+// TLSRoute answers from the cache.
+func (r routes) TLSRoute(namespace, name string) (*gatewayv1.TLSRoute, bool) {
+	return r.tlsRoutes.Get(engine.Key{Namespace: namespace, Name: name})
+}
+
+// TCPRoute answers from the cache.
+func (r routes) TCPRoute(namespace, name string) (*gatewayv1.TCPRoute, bool) {
+	return r.tcpRoutes.Get(engine.Key{Namespace: namespace, Name: name})
 }
 
 // VirtualService answers from the cache.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/rollout-dev/rollout/e2e/load"
 )
@@ -30,6 +31,11 @@ func (c *cluster) addMesh(t *testing.T) {
 	began := time.Now()
 	_, err := c.command(c.ctx, "istio", "--name", c.name)
 	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		c.mapper.Reset()
+		_, err := c.mapper.RESTMapping(schema.GroupKind{Group: "networking.istio.io", Kind: "VirtualService"}, "v1")
+		return err == nil
+	}, time.Minute, 100*time.Millisecond, "the API server offers VirtualServices")
 	archive, err := c.buildImage(c.ctx, t.TempDir(), meshImage, "e2e/meshapp")
 	require.NoError(t, err)
 	_, err = c.command(c.ctx, "load", "--name", c.name, archive)

@@ -98,7 +98,7 @@ func TestARolloutDeletedInTheMiddleLeavesEverythingAsItIsAndIsTakenUpAgain(t *te
 			b.remove(policy)
 			require.True(t, b.read().Spec.Paused)
 			note := b.read().Annotations["rollout.dev/handed-back"]
-			for _, part := range []string{"in the middle of a release", "kubectl rollout resume deployment shop", "checkout-stable, checkout-canary", "shop-" + stable + " (pods: 4)", "checkout-" + canary + " (pods: 1)"} {
+			for _, part := range []string{"in the middle of a release", "kubectl rollout resume deployment shop", "Service checkout-stable, Service checkout-canary", "shop-" + stable + " (pods: 4)", "checkout-" + canary + " (pods: 1)"} {
 				require.Contains(t, note, part)
 			}
 			b.requireUnchanged(func() bool {

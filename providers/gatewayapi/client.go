@@ -24,6 +24,8 @@ const fieldManager = "rollout"
 type Cache interface {
 	HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool)
 	GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool)
+	TLSRoute(namespace, name string) (*gatewayv1.TLSRoute, bool)
+	TCPRoute(namespace, name string) (*gatewayv1.TCPRoute, bool)
 }
 
 // Router implements traffic.Router. It may be used by any number of goroutines.
@@ -36,7 +38,7 @@ type Router struct {
 var _ traffic.Router = (*Router)(nil)
 
 // New makes a router that writes through a client and reads from a cache where it may. What the cache has may have gone
-// through StripHTTPRoute and StripGRPCRoute; it is not changed.
+// through StripHTTPRoute and its like; it is not changed.
 func New(client gateway.Interface, cached Cache) *Router {
 	api := client.GatewayV1()
 	return &Router{gateways: api, kinds: map[string]kind{
@@ -49,6 +51,8 @@ func New(client gateway.Interface, cached Cache) *Router {
 				return fromHTTPRouteJSON(text)
 			}),
 		"GRPCRoute": kindOf(func(namespace string) typed[*gatewayv1.GRPCRoute] { return api.GRPCRoutes(namespace) }, cached.GRPCRoute, fromGRPCRoute),
+		"TLSRoute":  kindOf(func(namespace string) typed[*gatewayv1.TLSRoute] { return api.TLSRoutes(namespace) }, cached.TLSRoute, fromTLSRoute),
+		"TCPRoute":  kindOf(func(namespace string) typed[*gatewayv1.TCPRoute] { return api.TCPRoutes(namespace) }, cached.TCPRoute, fromTCPRoute),
 	}}
 }
 

@@ -26,7 +26,7 @@ func FuzzApplyChangesNothingButTheWeightsOfThePair(f *testing.F) {
 			return
 		}
 		random := rand.New(rand.NewPCG(seed, 0))
-		name := traffic.RouteName{Kind: []string{"HTTPRoute", "GRPCRoute"}[random.IntN(2)], Name: "checkout"}
+		name := traffic.RouteName{Kind: []string{"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"}[random.IntN(4)], Name: "checkout"}
 		target := traffic.Target{Namespace: routertest.Namespace, Pair: pair, Routes: []traffic.RouteName{name}}
 		server := newServer(t)
 		server.change(name, func(r object) { randomRoute(random, r) })

@@ -1,4 +1,4 @@
-// Package gatewayapi carries splits in the weights of HTTPRoutes and GRPCRoutes of the Kubernetes Gateway API.
+// Package gatewayapi carries splits in the weights of HTTPRoutes, GRPCRoutes, TLSRoutes and TCPRoutes of the Kubernetes Gateway API.
 //
 // It writes the weights of two backendRefs, rules with names that were set aside for it, and nothing else: routes belong to users,
 // who may have fields in them that this program has never heard of.
@@ -88,6 +88,22 @@ func fromGRPCRoute(r *gatewayv1.GRPCRoute) route {
 	return out
 }
 
+func fromTLSRoute(r *gatewayv1.TLSRoute) route {
+	out := newRoute(r.ObjectMeta, r.Spec.CommonRouteSpec, r.Status.RouteStatus)
+	for _, of := range r.Spec.Rules {
+		out.rules = append(out.rules, rule{name: string(ptr.Deref(of.Name, "")), backends: of.BackendRefs})
+	}
+	return out
+}
+
+func fromTCPRoute(r *gatewayv1.TCPRoute) route {
+	out := newRoute(r.ObjectMeta, r.Spec.CommonRouteSpec, r.Status.RouteStatus)
+	for _, of := range r.Spec.Rules {
+		out.rules = append(out.rules, rule{name: string(ptr.Deref(of.Name, "")), backends: of.BackendRefs})
+	}
+	return out
+}
+
 func backendRefs[T any](refs []T, plain func(T) gatewayv1.BackendRef) []gatewayv1.BackendRef {
 	out := make([]gatewayv1.BackendRef, 0, len(refs))
 	for _, ref := range refs {
@@ -115,6 +131,19 @@ func StripGRPCRoute(r *gatewayv1.GRPCRoute) *gatewayv1.GRPCRoute {
 			r.Spec.Rules[i].BackendRefs[j].Filters = nil
 		}
 	}
+	return r
+}
+
+// StripTLSRoute drops what a Router doesn't read, for a cache; it changes its argument.
+func StripTLSRoute(r *gatewayv1.TLSRoute) *gatewayv1.TLSRoute {
+	r.ObjectMeta = bareMeta(r.ObjectMeta)
+	r.Spec.Hostnames = nil
+	return r
+}
+
+// StripTCPRoute drops what a Router doesn't read, for a cache; it changes its argument.
+func StripTCPRoute(r *gatewayv1.TCPRoute) *gatewayv1.TCPRoute {
+	r.ObjectMeta = bareMeta(r.ObjectMeta)
 	return r
 }
 

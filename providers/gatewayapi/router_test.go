@@ -17,7 +17,7 @@ func TestRouterKeepsTheContract(t *testing.T) {
 		return routertest.Harness{
 			Router:       server.router(),
 			Server:       server,
-			Kinds:        []string{"HTTPRoute", "GRPCRoute"},
+			Kinds:        []string{"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"},
 			Accepts:      true,
 			Rules:        "spec.rules",
 			Managed:      server,
@@ -51,10 +51,10 @@ func TestRouterTellsAKindThatIsNotInstalledFromARouteThatDoesNotExist(t *testing
 func TestRouterNamesTheKindsThatItKnows(t *testing.T) {
 	server := newServer(t)
 	target := shop
-	target.Routes = []traffic.RouteName{{Kind: "TCPRoute", Name: "checkout"}}
+	target.Routes = []traffic.RouteName{{Kind: "UDPRoute", Name: "checkout"}}
 	o, err := server.router().Observe(t.Context(), target, true)
 	require.NoError(t, err)
-	require.Equal(t, `kind "TCPRoute" can't carry a split; use one of GRPCRoute, HTTPRoute`, o.Routes[0].Problem)
+	require.Equal(t, `kind "UDPRoute" can't carry a split; use one of GRPCRoute, HTTPRoute, TCPRoute, TLSRoute`, o.Routes[0].Problem)
 	writes, err := server.router().Apply(t.Context(), target, o, 10)
 	require.NoError(t, err)
 	require.Empty(t, writes)

@@ -28,7 +28,7 @@ type server struct {
 
 func newServer(t *testing.T) server {
 	return server{apiserver.New(t, schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"},
-		map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes", "Gateway": "gateways", "GatewayClass": "gatewayclasses"}), t}
+		map[string]string{"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes", "TLSRoute": "tlsroutes", "TCPRoute": "tcproutes", "Gateway": "gateways", "GatewayClass": "gatewayclasses"}), t}
 }
 
 // router reads from a cache that is never behind.
@@ -40,13 +40,21 @@ func (s server) routerWith(cached gatewayapi.Cache) *gatewayapi.Router {
 	return gatewayapi.New(client, cached)
 }
 
-// HTTPRoute and GRPCRoute answer as a stripped cache that is never behind.
+// HTTPRoute and its like answer as a stripped cache that is never behind.
 func (s server) HTTPRoute(namespace, name string) (*gatewayv1.HTTPRoute, bool) {
 	return cached(s, "HTTPRoute", namespace, name, gatewayapi.StripHTTPRoute)
 }
 
 func (s server) GRPCRoute(namespace, name string) (*gatewayv1.GRPCRoute, bool) {
 	return cached(s, "GRPCRoute", namespace, name, gatewayapi.StripGRPCRoute)
+}
+
+func (s server) TLSRoute(namespace, name string) (*gatewayv1.TLSRoute, bool) {
+	return cached(s, "TLSRoute", namespace, name, gatewayapi.StripTLSRoute)
+}
+
+func (s server) TCPRoute(namespace, name string) (*gatewayv1.TCPRoute, bool) {
+	return cached(s, "TCPRoute", namespace, name, gatewayapi.StripTCPRoute)
 }
 
 func cached[T any](s server, kind, namespace, name string, strip func(*T) *T) (*T, bool) {

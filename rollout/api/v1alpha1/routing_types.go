@@ -50,9 +50,9 @@ type GatewayAPI struct {
 
 // RouteReference names a route of the Gateway API.
 type RouteReference struct {
-	// Kind is HTTPRoute or GRPCRoute.
+	// Kind is HTTPRoute, GRPCRoute, TLSRoute or TCPRoute.
 	// +required
-	// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute
+	// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute;TLSRoute;TCPRoute
 	Kind string `json:"kind"`
 	// Name is the route's name.
 	// +required
