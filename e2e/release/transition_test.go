@@ -100,8 +100,8 @@ func TestNoTransitionLosesARequest(t *testing.T) {
 // typical says whether a transition is among those that differ most from one another.
 func (row transition) typical() bool {
 	return slices.Contains([]string{
-		"good release", "aborted by request", "aborted by analysis", "new push in the middle of the steps", "undone to the revision before",
-		"restarted with one replica", "scaled up and down in the middle", "pingPong, aborted", "dynamicStableScale, aborted",
+		"good release", "aborted by request", "new push in the middle of the steps", "undone to the revision before",
+		"restarted with one replica", "pingPong, aborted", "dynamicStableScale, aborted",
 		"aborted by request after the switch", "undone while the old pods still run", "Deployment taken over", "Deployment handed back",
 		"gateway to blue-green in the middle",
 	}, row.name)
