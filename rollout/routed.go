@@ -120,7 +120,8 @@ func (d byRoutes) raise(weight int, before Capacity) {
 // have set the weight before there was any pod.
 func (d byRoutes) arrived(weight int) bool {
 	release, need := d.next.Release, d.need(weight)
-	if ready := d.o.Canary.Ready(release.Revision); ready < need {
+	// The ReplicaSet has to agree: endpoints may be those of pods that are gone.
+	if ready := min(d.o.Canary.Ready(release.Revision), d.o.workload(release.Revision).Ready); ready < need {
 		d.report(Progressing, "WaitingForCapacity", "%s: %d of %d endpoints of revision %s are ready at canary weight %d%s",
 			d.position(), ready, need, release.Revision, weight, d.withRules())
 		return false
