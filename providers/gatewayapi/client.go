@@ -223,7 +223,7 @@ func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffi
 	if s.patch, err = render(lay(current, target), target.Managed, percent); err != nil || s.patch == nil {
 		return s, err
 	}
-	return s, r.canMirror(ctx, current, target.Managed)
+	return s, r.canFilter(ctx, current, target.Managed)
 }
 
 func (s step) write(ctx context.Context) (resourceVersion string, err error) {
