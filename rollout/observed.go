@@ -59,6 +59,8 @@ type Spec struct {
 	Wiring Wiring
 	// Steps of the plan.
 	Steps []Step
+	// Affinity keeps clients on the version that served them first, nil for none. The wiring in force knows its rules.
+	Affinity *traffic.Affinity
 	// Metrics are watched in the background, from step MetricsFrom on, counting from 0. PostMetrics have to pass once the
 	// revision has all traffic.
 	Metrics, PostMetrics []analysis.Metric

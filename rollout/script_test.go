@@ -10,6 +10,7 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/sim"
+	"github.com/rollout-dev/rollout/traffic"
 )
 
 // do carries out one command.
@@ -111,6 +112,7 @@ func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
 		"restart-at":       func() { spec.RestartAt = s.cluster.Now().Add(s.duration(value)) },
 		"look":             func() { spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/") },
 		"paused":           func() { spec.Paused = value == "true" },
+		"affinity":         func() { spec.Affinity = &traffic.Affinity{Cookie: value, TTL: time.Hour} },
 		"steps":            func() { spec.Steps = s.steps(value) },
 		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
 		"metrics-from":     func() { spec.MetricsFrom = s.number(value) },

@@ -22,6 +22,11 @@ type TrafficRouting struct {
 	// +listMapKey=name
 	ManagedRoutes []ManagedRoute `json:"managedRoutes,omitempty"`
 
+	// Affinity keeps every client on the version that served it first, while a step gives the canary a weight. The weight is then the
+	// share of the new clients. It needs HTTPRoutes or VirtualServices; default: every request is drawn by itself.
+	// +optional
+	Affinity *Affinity `json:"affinity,omitempty"`
+
 	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
 	// endpoints of a Service. Default 3.
 	// +optional
@@ -35,6 +40,28 @@ type TrafficRouting struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
 	DrainSeconds *int32 `json:"drainSeconds,omitempty"`
+}
+
+// Affinity says how a client is known again.
+type Affinity struct {
+	// Cookie is one that the routes give to new clients and read when they come back.
+	// +required
+	Cookie AffinityCookie `json:"cookie"`
+}
+
+// AffinityCookie is given by the answers of both versions.
+type AffinityCookie struct {
+	// Name of the cookie. With "-canary", "-stable" and "-new" behind it, it names the rules that the engine adds to the routes.
+	// +required
+	// +kubebuilder:validation:MaxLength=50
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// TTLSeconds is how long a client keeps the cookie. Then it is drawn again like a new one, so the part of the clients that the
+	// canary has follows the weight within that time. Default 3600.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
 }
 
 // GatewayAPI names routes of the Gateway API. In every rule that names the stable and the canary Service the engine sets the weights
