@@ -10,12 +10,21 @@ import (
 	"github.com/rollout-dev/rollout/traffic/patch"
 )
 
-// errOthers: clients that stay where they are would never meet the other backends of a rule, whose share is the owner's.
-var errOthers = errors.New("the rule has other backends besides the pair, which clients that stay on one version would no longer reach; " +
-	"give them a rule of their own, or leave affinity out")
-
 // The filter that adds headers to answers. A list of filters may have it once only.
 const responseHeaders = "ResponseHeaderModifier"
+
+// canStick is an error if the clients of a rule can't be kept on one version. With other backends beside the pair they would never meet
+// these, whose share is the owner's. And a gateway's own sessions outlast every weight, also that of 0 (GEP-1619): nobody could be taken back.
+func (p place) canStick(fields map[string]json.RawMessage) error {
+	switch {
+	case p.shared:
+		return errors.New("the rule has other backends besides the pair, which clients that stay on one version would no longer reach; " +
+			"give them a rule of their own, or leave affinity out")
+	case !patch.IsNull(fields["sessionPersistence"]):
+		return errors.New("the rule has sessionPersistence, which keeps clients on the canary when its weight is 0, too; leave it or affinity out")
+	}
+	return nil
+}
 
 // setCookie makes the answers of a backend set a cookie, besides what its filters do already. index is that of the backendRef, for people.
 func setCookie(backend map[string]json.RawMessage, index int, cookie string) error {

@@ -107,8 +107,10 @@ func (p place) served(fields map[string]json.RawMessage, want traffic.ManagedRul
 		return nil, err
 	}
 	stable, canary := backends[p.stable.index], backends[p.canary.index]
-	if p.shared && (want.ToStable || want.Session != "" || want.Cookies != traffic.Cookies{}) {
-		return nil, errOthers
+	if want.Session != "" || want.Cookies != (traffic.Cookies{}) {
+		if err := p.canStick(fields); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case want.ServedByCanary():

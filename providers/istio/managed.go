@@ -123,7 +123,7 @@ func (p place) served(fields map[string]json.RawMessage, want traffic.ManagedRul
 		return nil, err
 	}
 	stable, canary := routes[p.stable.index], routes[p.canary.index]
-	if p.shared && (want.ToStable || want.Session != "" || want.Cookies != traffic.Cookies{}) {
+	if p.shared && (want.Session != "" || want.Cookies != traffic.Cookies{}) {
 		return nil, errOthers
 	}
 	switch {
