@@ -164,6 +164,7 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 	if later.IsZero() {
 		// Otherwise what was measured is not persisted yet, and has to be observed again.
 		c.Measurer.Want(w.key, plan.Measure)
+		c.Measurer.receive(w.key, c.receipts(w, plan.Status))
 		c.record(ctx, w, plan.Analyses)
 	}
 	if failed != nil {

@@ -45,8 +45,10 @@ type job struct {
 	// asked is when each metric was last asked for.
 	asked   map[string]time.Time
 	results []analysis.Measurement
-	cancel  context.CancelFunc
-	ctx     context.Context //nolint:containedctx // Ends with the run.
+	// receipts is what is asked for besides, nil for nothing.
+	receipts *receipts
+	cancel   context.CancelFunc
+	ctx      context.Context //nolint:containedctx // Ends with the run.
 }
 
 // NewMeasurer makes a Measurer. It measures nothing before Run.
@@ -203,14 +205,18 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 		m.later(key, j, metric)
 		return
 	}
-	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
+	m.take(key, j, metric, analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)})
+	m.askReceived(j, at, metric.Interval)
+}
 
+// take keeps a result until a status has it, and schedules the next measurement.
+func (m *Measurer) take(key engine.Key, j *job, metric analysis.Metric, result analysis.Measurement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.jobs[key] != j || j.ctx.Err() != nil {
 		return
 	}
-	j.asked[metric.Name] = at
+	j.asked[metric.Name] = result.At
 	j.results = append(j.results, result)
 	delete(j.timers, metric.Name)
 	m.schedule(key, j)
