@@ -27,6 +27,7 @@ import (
 //	gitops rules testers, gitops rules           somebody else puts managed routes there, or takes them out
 //	service stable v2, service canary deleted    somebody else changes a Service
 //	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
+//	received 12                                  what is measured of the split, in percent
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)
@@ -54,6 +55,8 @@ func (s *script) do(command string) {
 		outage, known := outages[strings.Join(rest, " ")]
 		require.True(s.t, known, "there is no such outage")
 		s.cluster.SetOutage(outage)
+	case "received":
+		s.cluster.SetReceived(float64(s.number(rest[0])))
 	case "crash":
 		s.cluster.Crash(rest[0], s.duration(rest[1]))
 	default:
@@ -113,6 +116,7 @@ func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
 		"look":             func() { spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/") },
 		"paused":           func() { spec.Paused = value == "true" },
 		"affinity":         func() { spec.Affinity = &traffic.Affinity{Cookie: value, TTL: time.Hour} },
+		"tolerance":        func() { spec.Tolerance = s.number(value) },
 		"steps":            func() { spec.Steps = s.steps(value) },
 		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
 		"metrics-from":     func() { spec.MetricsFrom = s.number(value) },

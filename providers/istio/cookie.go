@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollout-dev/rollout/traffic/patch"
@@ -32,8 +33,8 @@ func setCookie(route map[string]json.RawMessage, index int, cookie string) error
 		}
 	}
 	added["set-cookie"] = patch.JSON(cookie)
-	for i := len(names) - 1; i >= 0; i-- {
-		nested[i][names[i]] = patch.JSON(nested[i+1])
+	for i, name := range slices.Backward(names) {
+		nested[i][name] = patch.JSON(nested[i+1])
 	}
 	return nil
 }

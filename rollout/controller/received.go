@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -98,7 +99,8 @@ func receivedShare(e analysis.Evidence, whole bool) (percent float64, known bool
 	canary, there := single(e.Sample)
 	stable, beside := single(e.Baseline)
 	total := canary + stable
-	if e.Err != nil || !whole && !(there && beside) || !(total > 0) {
+	seen := whole || there && beside
+	if e.Err != nil || !seen || math.IsNaN(total) || total <= 0 {
 		return 0, false
 	}
 	return 100 * canary / total, true

@@ -51,6 +51,8 @@ type Cluster struct {
 	evidence evidence
 	// outage is what the metric source answers instead of the truth; empty while it works.
 	outage Outage
+	// received is what is measured of every split, in percent; nil while nobody measures.
+	received *float64
 	// asked counts measurements.
 	asked int
 	// known are the versions that a pass has seen whose status was written. What a person changed and changed again
@@ -140,6 +142,9 @@ func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[r
 
 // SetOutage makes the metric source answer this instead of the truth; empty ends the outage.
 func (c *Cluster) SetOutage(o Outage) { c.outage = o }
+
+// SetReceived makes this part of the requests, in percent, what is measured of every split from now on.
+func (c *Cluster) SetReceived(percent float64) { c.received = &percent }
 
 // Edit changes the Rollout's spec as its user.
 func (c *Cluster) Edit(edit func(*rollout.Spec)) {
