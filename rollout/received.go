@@ -13,10 +13,10 @@ type Received struct {
 }
 
 // received says whether the canary gets what its weight says, if the plan wants to know. It is asked once, at the end of the step: what is
-// measured of few requests varies, and a release that goes back and forth with it would never end.
+// measured of few requests varies, and a release that goes back and forth with it would never end. A person may go on without.
 func (d *decision) received(weight int) bool {
 	tolerance := d.o.Spec.Tolerance
-	if tolerance == 0 || weight == 0 || d.o.mode() != ByRoutes {
+	if tolerance == 0 || weight == 0 || d.o.mode() != ByRoutes || d.next.Release.Approved {
 		return true
 	}
 	r := d.o.Received

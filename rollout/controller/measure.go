@@ -33,6 +33,8 @@ type Measurer struct {
 
 	mu   sync.Mutex
 	jobs map[engine.Key]*job // follows mu
+	// receipts are what is asked for besides metrics.
+	receipts map[engine.Key]*receipts // follows mu
 	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
@@ -45,15 +47,14 @@ type job struct {
 	// asked is when each metric was last asked for.
 	asked   map[string]time.Time
 	results []analysis.Measurement
-	// receipts is what is asked for besides, nil for nothing.
-	receipts *receipts
-	cancel   context.CancelFunc
-	ctx      context.Context //nolint:containedctx // Ends with the run.
+	cancel  context.CancelFunc
+	ctx     context.Context //nolint:containedctx // Ends with the run.
 }
 
 // NewMeasurer makes a Measurer. It measures nothing before Run.
 func NewMeasurer(o MeasurerOptions) *Measurer {
-	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{}}
+	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{},
+		receipts: map[engine.Key]*receipts{}}
 }
 
 // Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
@@ -66,6 +67,11 @@ func (m *Measurer) Run(ctx context.Context, wake func(engine.Key)) {
 	defer m.mu.Unlock()
 	for key := range m.jobs {
 		m.stop(key)
+	}
+	for key, r := range m.receipts {
+		r.timer.Stop()
+		r.cancel()
+		delete(m.receipts, key)
 	}
 	m.ctx = nil
 }
@@ -205,18 +211,14 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 		m.later(key, j, metric)
 		return
 	}
-	m.take(key, j, metric, analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)})
-	m.askReceived(j, at, metric.Interval)
-}
+	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
 
-// take keeps a result until a status has it, and schedules the next measurement.
-func (m *Measurer) take(key engine.Key, j *job, metric analysis.Metric, result analysis.Measurement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.jobs[key] != j || j.ctx.Err() != nil {
 		return
 	}
-	j.asked[metric.Name] = result.At
+	j.asked[metric.Name] = at
 	j.results = append(j.results, result)
 	delete(j.timers, metric.Name)
 	m.schedule(key, j)

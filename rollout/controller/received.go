@@ -18,79 +18,116 @@ import (
 // requestRate is the built-in metric that tells how many requests a backend gets.
 const requestRate = "request-rate"
 
-// receipts is the question which part of the requests the canary really gets, and the last answer. It is asked beside the metrics of a
-// release, so it costs two queries an interval, and nothing where nothing is analysed.
+// receipts is the question which part of the requests the canary really gets, and the last answer. It costs two queries an interval,
+// while a step gives the canary a weight and is analysed, or waits for the answer.
 type receipts struct {
 	// metric asks for the requests to the canary, its baseline for those to stable.
 	metric analysis.Metric
-	// since is when the weight was last changed: what was before would be mixed up with it.
+	// since is when the split was accepted: what was before would be mixed up with it.
 	since time.Time
-	asked time.Time
-	share *v1alpha1.ReceivedShare
+	// awaited: the release may wait for an answer. Any other one goes along with the next status.
+	awaited bool
+	timer   *time.Timer
+	cancel  context.CancelFunc
+	// percent is the last answer, nil until there is one; at is when it was asked for.
+	percent *float64
+	at      time.Time
 }
 
-// receipts is the question while a step gives the canary a weight, nil if there is nobody to ask or nothing to tell apart.
-func (c *Controller) receipts(w *world, s rollout.Status) *receipts {
+// receiptsOf is the question for a plan, nil if it has none, or nobody can answer.
+func (c *Controller) receiptsOf(w *world, plan rollout.Plan) *receipts {
+	s, awaited := plan.Status, w.observed.Spec.Tolerance > 0
 	if s.Release == nil || s.Release.Phase != rollout.Stepping || s.Wiring.Mode != rollout.ByRoutes || s.Ledger.High == 0 || s.Ledger.Since.IsZero() ||
-		c.Queries.Missing() {
+		plan.Measure == nil && !awaited {
 		return nil
 	}
-	asked := v1alpha1.Metric{Name: requestRate, Threshold: &v1alpha1.Threshold{Min: "0"}, Baseline: &v1alpha1.Baseline{}}
-	if notBuiltIn(asked, s.Wiring, c.Queries) != "" {
+	metric, problem := c.Queries.receivedMetric(s.Wiring, w.queryVariables(w.observed.Spec))
+	if problem != "" {
 		return nil
 	}
-	metric, err := c.Queries.Resolve(asked, w.queryVariables(w.observed.Spec))
-	if err != nil {
-		// A router without such metrics. That matters to nobody who hasn't asked for one.
-		return nil
+	if plan.Measure != nil {
+		for _, m := range plan.Measure.Metrics {
+			metric.Interval = min(metric.Interval, m.Interval)
+		}
 	}
-	return &receipts{metric: metric, since: s.Ledger.Since}
+	return &receipts{metric: metric, since: s.Ledger.Since, awaited: awaited}
 }
 
-// receive asks from now on which share is received, whenever a metric that is wanted was measured; nil for never.
+// receivedMetric asks for the requests to the canary and to stable. The problem says why nobody can tell them, empty if somebody can.
+func (q Queries) receivedMetric(wiring rollout.Wiring, variables map[string]string) (m analysis.Metric, problem string) {
+	asked := v1alpha1.Metric{Name: requestRate, Threshold: &v1alpha1.Threshold{Min: "0"}, Baseline: &v1alpha1.Baseline{}}
+	if why := notBuiltIn(asked, wiring, q); why != "" {
+		return m, why
+	}
+	m, err := q.Resolve(asked, variables)
+	if err != nil {
+		return m, err.Error()
+	}
+	return m, ""
+}
+
+// receive asks a question from now on, nil for none. The same question goes on.
 func (m *Measurer) receive(key engine.Key, question *receipts) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	j := m.jobs[key]
-	switch {
-	case j == nil:
-	case question == nil || j.receipts == nil || !j.receipts.since.Equal(question.since):
-		j.receipts = question
+	if old := m.receipts[key]; old != nil {
+		if question != nil && old.since.Equal(question.since) && old.awaited == question.awaited {
+			return
+		}
+		old.timer.Stop()
+		old.cancel()
+		delete(m.receipts, key)
 	}
-}
-
-// received is the last answer for a split that there is since then, nil if there is none.
-func (m *Measurer) received(key engine.Key, since time.Time) *v1alpha1.ReceivedShare {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if j := m.jobs[key]; j != nil && j.receipts != nil && j.receipts.since.Equal(since) {
-		return j.receipts.share
-	}
-	return nil
-}
-
-// askReceived asks once for all metrics that are measured at about the same time. It wakes nobody: the answer goes along with the next status.
-func (m *Measurer) askReceived(j *job, at time.Time, interval time.Duration) {
-	m.mu.Lock()
-	r := j.receipts
-	due := r != nil && m.Source != nil && at.Sub(r.asked) >= interval && at.After(r.since)
-	if due {
-		r.asked = at
-	}
-	m.mu.Unlock()
-	if !due {
+	if question == nil || m.ctx == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(j.ctx, m.Timeout)
+	ctx, cancel := context.WithCancel(m.ctx)
+	question.cancel = cancel
+	question.timer = time.AfterFunc(question.metric.Interval, func() { m.askReceived(ctx, key, question) })
+	m.receipts[key] = question
+}
+
+// received is the last answer about the split that there is since then, if there is one.
+func (m *Measurer) received(key engine.Key, since time.Time) (percent float64, at time.Time, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.receipts[key]; r != nil && r.since.Equal(since) && r.percent != nil {
+		return *r.percent, r.at, true
+	}
+	return 0, time.Time{}, false
+}
+
+// askReceived asks once, and again an interval later.
+func (m *Measurer) askReceived(ctx context.Context, key engine.Key, r *receipts) {
+	select {
+	case m.slots <- struct{}{}:
+		defer func() { <-m.slots }()
+	case <-ctx.Done():
+		return
+	}
+	at := time.Now().Truncate(time.Microsecond)
+	within, cancel := context.WithTimeout(ctx, m.Timeout)
 	defer cancel()
+	evidence := analysis.Evidence{Err: errNoSource}
 	exposed := at.Sub(r.since)
-	share, known := receivedShare(analysis.Ask(ctx, m.Source, r.metric, exposed, fmt.Sprintf("received %d", at.UnixMicro())), exposed >= r.metric.Window)
+	if m.Source != nil {
+		evidence = analysis.Ask(within, m.Source, r.metric, exposed, fmt.Sprintf("%s received %d", key, at.UnixMicro()))
+	}
+	percent, known := receivedShare(evidence, exposed >= r.metric.Window)
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	r.timer = time.AfterFunc(r.metric.Interval, func() { m.askReceived(ctx, key, r) })
 	if !known {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r.share = &v1alpha1.ReceivedShare{Percent: strconv.FormatFloat(share, 'f', 1, 64), At: *microTime(at)}
+	r.percent, r.at = &percent, at
+	if r.awaited {
+		m.wake(key)
+	}
 }
 
 // receivedShare is the canary's part of the requests in percent. A canary without a series gets nothing, once it has had the time to be
@@ -123,10 +160,42 @@ func (c *Controller) tellReceived(w *world, next *v1alpha1.RolloutStatus, s roll
 		silent.Traffic.Received = before.Traffic.Received
 	}
 	if s.Release != nil && s.Release.Phase == rollout.Stepping && !s.Ledger.Since.IsZero() {
-		next.Traffic.Received = c.Measurer.received(w.key, s.Ledger.Since)
-		if t := before.Traffic; next.Traffic.Received == nil && t != nil && t.Since != nil && t.Since.Time.Equal(s.Ledger.Since) {
+		if t := before.Traffic; t != nil && t.Since != nil && t.Since.Time.Equal(s.Ledger.Since) {
 			next.Traffic.Received = t.Received
+		}
+		if percent, at, known := c.Measurer.received(w.key, s.Ledger.Since); known {
+			next.Traffic.Received = &v1alpha1.ReceivedShare{Percent: strconv.FormatFloat(percent, 'f', 1, 64), At: *microTime(at)}
 		}
 	}
 	return !apiequality.Semantic.DeepEqual(silent, before)
+}
+
+// observeReceived takes up what was measured of the split that there is.
+func (c *Controller) observeReceived(w *world) {
+	since := w.observed.Status.Ledger.Since
+	if percent, _, known := c.Measurer.received(w.key, since); known {
+		w.observed.Received = &rollout.Received{Percent: percent, Since: since}
+	}
+}
+
+// resolveReceived reads whether a release waits for the share that is received, and says why it can't.
+func (r *resolved) resolveReceived(queries Queries, w *world) {
+	canary := w.object.Spec.Strategy.Canary
+	if canary == nil || canary.TrafficRouting == nil || canary.TrafficRouting.MeasuredShare == nil {
+		return
+	}
+	const field = "spec.strategy.canary.trafficRouting.measuredShare"
+	r.spec.Tolerance = int(canary.TrafficRouting.MeasuredShare.Tolerance)
+	if queries.Missing() {
+		r.problems = append(r.problems, rollout.Problem{Reason: reasonNoMetricSource, Reference: true,
+			Message: field + " needs Prometheus, and the engine was started without its address; start the controller with --prometheus-address"})
+		return
+	}
+	if _, problem := queries.receivedMetric(r.spec.Wiring, w.queryVariables(r.spec)); problem != "" {
+		r.problem(reasonInvalidStrategy, "%s can't be had: %s; leave measuredShare out", field, problem)
+	}
+	if a := r.spec.Affinity; a != nil && a.TTL >= r.spec.ProgressDeadline {
+		r.problem(reasonInvalidStrategy, "%s: with affinity the share follows the weight only within affinity.cookie.ttlSeconds (%d), and spec.progressDeadlineSeconds (%d) takes "+
+			"the release back before; make the life of the cookie shorter, or the deadline longer", field, int(a.TTL.Seconds()), int(r.spec.ProgressDeadline.Seconds()))
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
@@ -52,11 +51,14 @@ func splitting(since time.Time) (*world, rollout.Status) {
 	return &world{key: checkout, object: object, observed: rollout.Observed{Spec: rollout.Spec{Wiring: wiring}, Status: s}}, s
 }
 
-func TestTheReceivedShareIsAskedForBesideMetricsAndOnlyWhileAStepSplits(t *testing.T) {
+func TestTheReceivedShareIsAskedForWhileAStepSplitsAndIsAnalysedOrWaitsForIt(t *testing.T) {
 	c := withQueries()
 	w, s := splitting(time.Unix(1, 0))
-	question := c.receipts(w, s)
+	measure := &rollout.Measure{Metrics: []analysis.Metric{{Interval: 3 * time.Second}}}
+	question := c.receiptsOf(w, rollout.Plan{Status: s, Measure: measure})
 	require.Equal(t, [2]string{"canary", "stable"}, [2]string{question.metric.Query, question.metric.Baseline.Query})
+	require.Equal(t, 3*time.Second, question.metric.Interval)
+	require.False(t, question.awaited)
 	for name, change := range map[string]func(*rollout.Status){
 		"no release":       func(s *rollout.Status) { s.Release = nil },
 		"another phase":    func(s *rollout.Status) { s.Release = &rollout.Release{Phase: rollout.Promoting} },
@@ -66,46 +68,58 @@ func TestTheReceivedShareIsAskedForBesideMetricsAndOnlyWhileAStepSplits(t *testi
 	} {
 		changed := s
 		change(&changed)
-		require.Nil(t, c.receipts(w, changed), name)
+		require.Nil(t, c.receiptsOf(w, rollout.Plan{Status: changed, Measure: measure}), name)
 	}
+	require.Nil(t, c.receiptsOf(w, rollout.Plan{Status: s}), "nothing is analysed, so nothing is asked")
+	w.observed.Spec.Tolerance = 3
+	require.True(t, c.receiptsOf(w, rollout.Plan{Status: s}).awaited)
 	c.Queries.Builtin = func(Built) (string, error) { return "", errors.New("it counts all backends together") }
-	require.Nil(t, c.receipts(w, s))
-	c.Queries.Builtin = nil
-	require.Nil(t, c.receipts(w, s))
+	require.Nil(t, c.receiptsOf(w, rollout.Plan{Status: s}))
 }
 
 func TestTheReceivedShareCostsTwoQueriesAnInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int32
-		m, woken := measuring(t, 4, answering(func(_ context.Context, q analysis.Query) (analysis.Sample, error) {
-			if !strings.HasPrefix(q.ID, "received") {
-				return analysis.Number(1), nil
-			}
+		canary := 10.0
+		m, woken := measuring(t, 1, answering(func(_ context.Context, q analysis.Query) (analysis.Sample, error) {
 			asked.Add(1)
 			if strings.HasSuffix(q.ID, "stable") {
 				return analysis.Number(30), nil
 			}
-			return analysis.Number(10), nil
+			return analysis.Number(canary), nil
 		}))
 		since := time.Now().Add(-time.Minute)
-		question := metric(t, requestRate)
-		question.Baseline = &analysis.Baseline{Query: "stable"}
-		m.Want(checkout, &rollout.Measure{Run: 7, Metrics: []analysis.Metric{metric(t, "a"), metric(t, "b")}})
-		m.receive(checkout, &receipts{metric: question, since: since})
+		question := func(since time.Time, awaited bool) *receipts {
+			q := metric(t, requestRate)
+			q.Baseline = &analysis.Baseline{Query: "stable"}
+			return &receipts{metric: q, since: since, awaited: awaited}
+		}
+		m.receive(checkout, question(since, false))
 		advance(25 * time.Second)
-		require.EqualValues(t, 6, woken.Load(), "an answer is no reason for a pass")
+		m.receive(checkout, question(since, false))
+		advance(10 * time.Second)
 		require.EqualValues(t, 6, asked.Load())
-		require.Equal(t, "25.0", m.received(checkout, since).Percent)
-		m.receive(checkout, &receipts{metric: question, since: since})
-		require.NotNil(t, m.received(checkout, since), "the same question keeps its answer")
+		require.Zero(t, woken.Load(), "an answer that nobody waits for is no reason for a pass")
+		percent, _, known := m.received(checkout, since)
+		require.True(t, known)
+		require.InDelta(t, 25, percent, 1e-9)
 
 		later := time.Now()
-		m.receive(checkout, &receipts{metric: question, since: later})
-		require.Nil(t, m.received(checkout, since), "the answer was about another weight")
-		require.Nil(t, m.received(checkout, later))
+		m.receive(checkout, question(later, true))
+		for _, of := range []time.Time{since, later} {
+			_, _, known = m.received(checkout, of)
+			require.False(t, known, "the answer was about another weight")
+		}
+		canary = math.NaN()
+		advance(15 * time.Second)
+		require.Zero(t, woken.Load())
+		canary = 90
+		advance(10 * time.Second)
+		require.EqualValues(t, 1, woken.Load())
 		m.receive(checkout, nil)
-		advance(25 * time.Second)
-		require.EqualValues(t, 6, asked.Load())
+		before := asked.Load()
+		advance(time.Minute)
+		require.Equal(t, before, asked.Load())
 	})
 }
 
@@ -115,14 +129,18 @@ func TestTheReceivedShareGoesAlongWithAStatusAndIsNoReasonToWriteOne(t *testing.
 	plan := rollout.Plan{Status: s}
 	c := &Controller{Options: Options{Measurer: NewMeasurer(MeasurerOptions{Concurrency: 1})}}
 	w.object.Status = newStatus(w, plan)
-	share := &v1alpha1.ReceivedShare{Percent: "19.8", At: metav1.NewMicroTime(since)}
-	c.Measurer.jobs[checkout] = &job{receipts: &receipts{since: since, share: share}}
+	c.observeReceived(w)
+	require.Nil(t, w.observed.Received)
+	c.Measurer.receipts[checkout] = &receipts{since: since, percent: new(19.84), at: since.Add(time.Minute)}
+	c.observeReceived(w)
+	require.Equal(t, &rollout.Received{Percent: 19.84, Since: since}, w.observed.Received)
 
 	next := newStatus(w, plan)
 	require.False(t, c.tellReceived(w, &next, s))
+	share := &v1alpha1.ReceivedShare{Percent: "19.8", At: *microTime(since.Add(time.Minute))}
 	require.Equal(t, share, next.Traffic.Received)
 	w.object.Status = next
-	delete(c.Measurer.jobs, checkout)
+	delete(c.Measurer.receipts, checkout)
 	again := newStatus(w, plan)
 	require.False(t, c.tellReceived(w, &again, s))
 	require.Equal(t, share, again.Traffic.Received, "what the status says is kept as long as the weight is the same")
@@ -135,4 +153,32 @@ func TestTheReceivedShareGoesAlongWithAStatusAndIsNoReasonToWriteOne(t *testing.
 	over := newStatus(w, rollout.Plan{Status: s})
 	require.True(t, c.tellReceived(w, &over, s))
 	require.Nil(t, over.Traffic.Received)
+}
+
+func TestAMeasuredShareThatCanNotBeHadSaysWhatToDo(t *testing.T) {
+	measured := func(change func(*v1alpha1.Rollout)) func(*v1alpha1.Rollout) {
+		return func(r *v1alpha1.Rollout) {
+			r.Spec.Strategy.Canary = stickyCanary()
+			r.Spec.Strategy.Canary.TrafficRouting.MeasuredShare = &v1alpha1.MeasuredShare{Tolerance: 3}
+			r.Status.Traffic = &v1alpha1.Traffic{Wiring: newWiring(wiringOf(r.Spec.Strategy))}
+			change(r)
+		}
+	}
+	fine := resolveExample(t, measured(func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary.TrafficRouting.Affinity.Cookie.TTLSeconds = new(int32(60))
+	}))
+	require.Empty(t, fine.problems)
+	require.Equal(t, 3, fine.spec.Tolerance)
+	long := resolveExample(t, measured(func(*v1alpha1.Rollout) {}))
+	require.Contains(t, long.problems[0].Message, "within affinity.cookie.ttlSeconds (3600), and spec.progressDeadlineSeconds (600) takes the release back before")
+
+	object := exampleRollout(exampleTemplate)
+	measured(func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.TrafficRouting.Affinity = nil })(object)
+	r := resolved{spec: rollout.Spec{Wiring: wiringOf(object.Spec.Strategy)}}
+	r.resolveReceived(Queries{}, &world{object: object})
+	require.Contains(t, r.problems[0].Message, "trafficRouting.measuredShare needs Prometheus")
+	none := Queries{Builtin: func(Built) (string, error) { return "", errors.New("envoy has no built-in metrics") }}
+	r.problems = nil
+	r.resolveReceived(none, &world{object: object})
+	require.Contains(t, r.problems[0].Message, "measuredShare can't be had: envoy has no built-in metrics; leave measuredShare out")
 }

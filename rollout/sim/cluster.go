@@ -144,7 +144,12 @@ func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[r
 func (c *Cluster) SetOutage(o Outage) { c.outage = o }
 
 // SetReceived makes this part of the requests, in percent, what is measured of every split from now on.
-func (c *Cluster) SetReceived(percent float64) { c.received = &percent }
+func (c *Cluster) SetReceived(percent float64) {
+	c.received = &percent
+	for _, p := range c.processes {
+		p.fresh = false
+	}
+}
 
 // Edit changes the Rollout's spec as its user.
 func (c *Cluster) Edit(edit func(*rollout.Spec)) {
