@@ -19,6 +19,8 @@ type Settings struct {
 	MinReady time.Duration
 	// Instant: the data plane follows at once.
 	Instant bool
+	// Received is what is measured of every split, in percent; nil while nobody measures.
+	Received *float64
 	// Guards of the controller.
 	Guards Guards
 	// Decide is what decides, rollout.Decide if nil.
@@ -51,8 +53,6 @@ type Cluster struct {
 	evidence evidence
 	// outage is what the metric source answers instead of the truth; empty while it works.
 	outage Outage
-	// received is what is measured of every split, in percent; nil while nobody measures.
-	received *float64
 	// asked counts measurements.
 	asked int
 	// known are the versions that a pass has seen whose status was written. What a person changed and changed again
@@ -145,7 +145,7 @@ func (c *Cluster) SetOutage(o Outage) { c.outage = o }
 
 // SetReceived makes this part of the requests, in percent, what is measured of every split from now on.
 func (c *Cluster) SetReceived(percent float64) {
-	c.received = &percent
+	c.settings.Received = &percent
 	for _, p := range c.processes {
 		p.fresh = false
 	}

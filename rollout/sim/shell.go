@@ -87,8 +87,8 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 		Now: p.now(c), Spec: object.spec, Status: object.status, Request: object.request,
 		Measurements: slices.Clone(p.results),
 	}
-	if c.received != nil {
-		o.Received = &rollout.Received{Percent: *c.received, Since: object.status.Ledger.Since}
+	if c.settings.Received != nil {
+		o.Received = &rollout.Received{Percent: *c.settings.Received, Since: object.status.Ledger.Since}
 	}
 	for _, set := range c.store.sets[at[setKind]] {
 		o.Workloads = append(o.Workloads, c.withOutdated(set.Workload, object.status.Restart))
