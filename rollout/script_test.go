@@ -17,7 +17,7 @@ import (
 //
 //	rollout stable=v1 replicas=4 steps=20%,pause:30s,50%,pause metric=success-rate>=99%   a Rollout; see settings
 //	revision v2 startup=5s success-rate=0.4      what v2 is like: its pods, and what its metrics measure
-//	rollout stable=v1 wiring=selector            blue-green; also wiring=pods, routes, ping-pong, preview
+//	rollout stable=v1 wiring=selector            blue-green; also wiring=pods, routes, subsets, ping-pong, preview
 //	push v2                                      the user applies another template
 //	run 30s                                      time passes
 //	run until waiting for rollout promote        time passes, at most an hour, until the status says so
@@ -272,6 +272,7 @@ func wiring(word string) rollout.Wiring {
 	return map[string]rollout.Wiring{
 		"routes":    {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary"},
 		"ping-pong": {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary", Alternate: true},
+		"subsets":   {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary", SubsetsOf: "app"},
 		"pods":      {Mode: rollout.ByPods},
 		"selector":  {Mode: rollout.BySelector, Stable: "app-active"},
 		"preview":   {Mode: rollout.BySelector, Stable: "app-active", Canary: "app-preview"},

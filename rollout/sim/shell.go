@@ -99,6 +99,7 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 	services, routes := c.store.services[at[serviceKind]], c.store.routes[at[routeKind]]
 	o.Stable = c.backend(at, object.service(rollout.StableRole))
 	o.Canary = c.backend(at, object.service(rollout.CanaryRole))
+	o.Stable.SubsetOf, o.Canary.SubsetOf = object.wiring().SubsetsOf, object.wiring().SubsetsOf
 	if object.wiring().Mode == rollout.ByRoutes {
 		for i, r := range routes {
 			o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r, object, ruleNames(o.Rules())))
