@@ -66,7 +66,8 @@ type Affinity struct {
 
 // AffinityCookie is given by the answers of both versions.
 type AffinityCookie struct {
-	// Name of the cookie. With "-canary", "-stable" and "-new" behind it, it names the rules that the engine adds to the routes.
+	// Name of the cookie: one of its own for every Rollout behind the same host, or they would take each other's clients. With "-canary",
+	// "-stable" and "-new" behind it, it names the rules that the engine adds to the routes.
 	// +required
 	// +kubebuilder:validation:MaxLength=50
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
