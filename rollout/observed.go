@@ -28,6 +28,8 @@ type Observed struct {
 	Routes traffic.Observation
 	// Measurements have been completed since the last persisted status, oldest first.
 	Measurements []analysis.Measurement
+	// Received is what was measured of the split that there is, nil for nothing.
+	Received *Received
 	// Request is the last thing a person asked for, nil if nobody ever did.
 	Request *Request
 	// Source is the workload that the template comes from; nil if it is the Rollout's own.
@@ -59,6 +61,11 @@ type Spec struct {
 	Wiring Wiring
 	// Steps of the plan.
 	Steps []Step
+	// Affinity keeps clients on the version that served them first, nil for none. The wiring in force knows its rules.
+	Affinity *traffic.Affinity
+	// Tolerance is by how many points the share that the canary really receives may differ from its weight for a step with a weight
+	// to be done; 0 for any.
+	Tolerance int
 	// Metrics are watched in the background, from step MetricsFrom on, counting from 0. PostMetrics have to pass once the
 	// revision has all traffic.
 	Metrics, PostMetrics []analysis.Metric

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,7 +16,29 @@ func (o Observed) Rules() []traffic.ManagedRule {
 	if release == nil || release.Phase != Stepping || o.mode() != ByRoutes {
 		return nil
 	}
-	return rulesAt(o.Spec.Steps, release.Step)
+	return append(rulesAt(o.Spec.Steps, release.Step), o.affinity(release)...)
+}
+
+// affinity are the rules that keep clients on the version that served them first, as long as the canary is to have a share of them.
+//
+// A cookie is good for one run, or an old one would keep people on a canary that was taken back, and only as long as the plan doesn't
+// lower the weight: those who are to leave the canary then are all who are on it, and everybody is drawn again.
+func (o Observed) affinity(release *Release) []traffic.ManagedRule {
+	if o.Spec.Affinity == nil || weightAt(o.Spec.Steps, release.Step) == 0 {
+		return nil
+	}
+	return o.Spec.Affinity.Rules(fmt.Sprintf("%s-%d-%d", release.Revision, release.Run, lastLowered(o.Spec.Steps, release.Step)))
+}
+
+// lastLowered is the last step up to one that lowers the weight, counting from 1; 0 if none does.
+func lastLowered(steps []Step, index int) int {
+	last := 0
+	for i := range min(index+1, len(steps)) {
+		if weightAt(steps, i) < weightAt(steps, i-1) {
+			last = i + 1
+		}
+	}
+	return last
 }
 
 // rulesAt are the rules that the steps up to one have set and not removed again.

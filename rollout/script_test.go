@@ -10,13 +10,14 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/sim"
+	"github.com/rollout-dev/rollout/traffic"
 )
 
 // do carries out one command.
 //
 //	rollout stable=v1 replicas=4 steps=20%,pause:30s,50%,pause metric=success-rate>=99%   a Rollout; see settings
 //	revision v2 startup=5s success-rate=0.4      what v2 is like: its pods, and what its metrics measure
-//	rollout stable=v1 wiring=selector            blue-green; also wiring=pods, routes, ping-pong, preview
+//	rollout stable=v1 wiring=selector            blue-green; also wiring=pods, routes, subsets, ping-pong, preview
 //	push v2                                      the user applies another template
 //	run 30s                                      time passes
 //	run until waiting for rollout promote        time passes, at most an hour, until the status says so
@@ -26,6 +27,7 @@ import (
 //	gitops rules testers, gitops rules           somebody else puts managed routes there, or takes them out
 //	service stable v2, service canary deleted    somebody else changes a Service
 //	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
+//	received 12                                  what is measured of the split, in percent
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)
@@ -53,6 +55,8 @@ func (s *script) do(command string) {
 		outage, known := outages[strings.Join(rest, " ")]
 		require.True(s.t, known, "there is no such outage")
 		s.cluster.SetOutage(outage)
+	case "received":
+		s.cluster.SetReceived(float64(s.number(rest[0])))
 	case "crash":
 		s.cluster.Crash(rest[0], s.duration(rest[1]))
 	default:
@@ -111,6 +115,8 @@ func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
 		"restart-at":       func() { spec.RestartAt = s.cluster.Now().Add(s.duration(value)) },
 		"look":             func() { spec.StableLook, spec.CanaryLook, _ = strings.Cut(value, "/") },
 		"paused":           func() { spec.Paused = value == "true" },
+		"affinity":         func() { spec.Affinity = &traffic.Affinity{Cookie: value, TTL: time.Hour} },
+		"tolerance":        func() { spec.Tolerance = s.number(value) },
 		"steps":            func() { spec.Steps = s.steps(value) },
 		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
 		"metrics-from":     func() { spec.MetricsFrom = s.number(value) },
@@ -266,6 +272,7 @@ func wiring(word string) rollout.Wiring {
 	return map[string]rollout.Wiring{
 		"routes":    {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary"},
 		"ping-pong": {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary", Alternate: true},
+		"subsets":   {Mode: rollout.ByRoutes, Stable: "app-stable", Canary: "app-canary", SubsetsOf: "app"},
 		"pods":      {Mode: rollout.ByPods},
 		"selector":  {Mode: rollout.BySelector, Stable: "app-active"},
 		"preview":   {Mode: rollout.BySelector, Stable: "app-active", Canary: "app-preview"},

@@ -37,7 +37,9 @@ func (d *decision) stepping() {
 func (d *decision) takeStep(step Step, weight int) {
 	switch step.Kind {
 	case SetWeight:
-		d.nextStep("canary weight %d is settled", weight)
+		if d.received(weight) {
+			d.nextStep("canary weight %d is settled", weight)
+		}
 	case Pause:
 		d.pause(step)
 	case SetScale:

@@ -28,6 +28,17 @@ type ManagedRule struct {
 	// Mirror is the percentage of the requests that the canary gets a copy of while the split serves them. It is 0 for a
 	// header route, where the canary serves the requests itself.
 	Mirror int
+	// ToStable: stable serves the requests itself.
+	ToStable bool
+	// Cookies, unless it is zero, are set by the answers of the two versions while the split serves the requests.
+	Cookies Cookies
+	// Session names a cookie by whose value the rule chooses requests, empty for none. No request is meant by two rules of one.
+	Session string
+}
+
+// ServedByCanary says whether the canary serves all requests that the rule takes.
+func (r ManagedRule) ServedByCanary() bool {
+	return r.Mirror == 0 && !r.ToStable && r.Cookies == (Cookies{})
 }
 
 // HeaderRoute makes the canary serve all requests whose headers are as described, all of them.
@@ -100,7 +111,7 @@ func (r ManagedRule) problem() string {
 			return problem
 		}
 	}
-	if r.Mirror == 0 && (len(r.Matches) == 0 || slices.ContainsFunc(r.Matches, RequestMatch.everything)) {
+	if r.ServedByCanary() && (len(r.Matches) == 0 || slices.ContainsFunc(r.Matches, RequestMatch.everything)) {
 		return "matches no header, so the canary would serve every request; name a header and its value"
 	}
 	return ""

@@ -213,7 +213,7 @@ func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffi
 	if s.patch, err = render(lay(current, target), target.Managed, percent); err != nil || s.patch == nil {
 		return s, err
 	}
-	return s, r.canMirror(ctx, current, target.Managed)
+	return s, r.canFilter(ctx, current, target.Managed)
 }
 
 // current is the route as it was observed. whole asks for what is newer than the Go types, too.

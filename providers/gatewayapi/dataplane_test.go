@@ -36,6 +36,7 @@ func (o owner) Serve(route traffic.RouteName, request routertest.Request) router
 			served.By[ref.(object)["name"].(string)] = share
 		}
 	}
+	served.Cookies = cookiesOf(taken)
 	filters, _ := taken["filters"].([]any)
 	for _, f := range filters {
 		if mirror, is := f.(object)["requestMirror"].(object); is {
@@ -43,6 +44,27 @@ func (o owner) Serve(route traffic.RouteName, request routertest.Request) router
 		}
 	}
 	return served
+}
+
+// cookiesOf are the Set-Cookie headers that the filters of a rule's backendRefs add, nil if there are none.
+func cookiesOf(rule object) map[string]string {
+	var cookies map[string]string
+	for _, ref := range rule["backendRefs"].([]any) {
+		filters, _ := ref.(object)["filters"].([]any)
+		for _, f := range filters {
+			modifier, _ := f.(object)["responseHeaderModifier"].(object)
+			added, _ := modifier["add"].([]any)
+			for _, header := range added {
+				if header.(object)["name"] == "Set-Cookie" {
+					if cookies == nil {
+						cookies = map[string]string{}
+					}
+					cookies[ref.(object)["name"].(string)] = header.(object)["value"].(string)
+				}
+			}
+		}
+	}
+	return cookies
 }
 
 func (o owner) number(value any) int {

@@ -19,12 +19,15 @@ import (
 const (
 	mirroring        gatewayv1.FeatureName = "HTTPRouteRequestMirror"
 	partialMirroring gatewayv1.FeatureName = "HTTPRouteRequestPercentageMirror"
+	responseFilters  gatewayv1.FeatureName = "HTTPRouteResponseHeaderModification"
+	// backendFilters is about headers of requests, but the API has no name that is closer to filters of backendRefs.
+	backendFilters gatewayv1.FeatureName = "HTTPRouteBackendRequestHeaderModification"
 )
 
-// canMirror is an error if a route can't have the mirrors that are wanted, as far as anybody tells. A gateway may accept a filter
-// that it doesn't know, and then answer every request of the rule with an error: Traefik 3.6 does, and the route's status says
-// that all is well. Only the class of the gateway tells; one that lists no features at all is believed.
-func (r *Router) canMirror(ctx context.Context, current route, managed traffic.Managed) error {
+// canFilter is an error if a route can't have the filters that the managed rules need, as far as anybody tells. A gateway may accept a
+// filter that it doesn't know, and then answer every request of the rule with an error: Traefik 3.6 does so with mirrors, and the route's
+// status says that all is well. Only the class of the gateway tells; one that lists no features at all is believed.
+func (r *Router) canFilter(ctx context.Context, current route, managed traffic.Managed) error {
 	needed := neededFeatures(managed)
 	if len(needed) == 0 {
 		return nil
@@ -38,11 +41,18 @@ func (r *Router) canMirror(ctx context.Context, current route, managed traffic.M
 			return err
 		}
 		if missing := missingFeatures(class, needed); missing != "" {
-			return fmt.Errorf("GatewayClass %s doesn't list %s in status.supportedFeatures, so requests might fail instead of being mirrored; "+
-				"take setMirrorRoute out of the steps, or use a gateway that mirrors", class.Name, missing)
+			return fmt.Errorf("GatewayClass %s doesn't list %s in status.supportedFeatures, so %s", class.Name, missing, consequence(managed))
 		}
 	}
 	return nil
+}
+
+// consequence says what may happen without a feature, and the way out. Mirrors and affinity exclude each other.
+func consequence(managed traffic.Managed) string {
+	if slices.ContainsFunc(managed.Rules, func(rule traffic.ManagedRule) bool { return rule.Mirror > 0 }) {
+		return "requests might fail instead of being mirrored; take setMirrorRoute out of the steps, or use a gateway that mirrors"
+	}
+	return "clients might get no cookie and change between the versions; take trafficRouting.affinity out, or use a gateway that has filters of backendRefs"
 }
 
 func neededFeatures(managed traffic.Managed) []gatewayv1.FeatureName {
@@ -53,6 +63,9 @@ func neededFeatures(managed traffic.Managed) []gatewayv1.FeatureName {
 		}
 		if rule.Mirror > 0 && rule.Mirror < 100 {
 			needed = append(needed, partialMirroring)
+		}
+		if rule.Cookies != (traffic.Cookies{}) {
+			needed = append(needed, responseFilters, backendFilters)
 		}
 	}
 	slices.Sort(needed)

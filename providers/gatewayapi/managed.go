@@ -92,23 +92,44 @@ func (l *layout) copyFor(p place, wanted []traffic.ManagedRule, owners []ownerRu
 	if err := takesFromNobody(matches, owners[of], owners); err != nil {
 		return nil, err
 	}
+	backends, err := p.served(fields, wanted[0], weights)
+	if err != nil {
+		return nil, err
+	}
+	fields["name"], fields["matches"], fields["backendRefs"] = patch.JSON(name), patch.JSON(jsonOf(matches)), patch.JSON(backends)
+	return patch.JSON(fields), nil
+}
+
+// served are the backendRefs of the managed rule for a place, whose fields it may change.
+func (p place) served(fields map[string]json.RawMessage, want traffic.ManagedRule, weights traffic.RuleWeights) ([]map[string]json.RawMessage, error) {
 	var backends []map[string]json.RawMessage
 	if err := json.Unmarshal(fields["backendRefs"], &backends); err != nil {
 		return nil, err
 	}
 	stable, canary := backends[p.stable.index], backends[p.canary.index]
-	if wanted[0].Mirror == 0 {
-		canary["weight"], backends = patch.JSON(1), []map[string]json.RawMessage{canary}
-	} else {
+	if want.Session != "" || want.Cookies != (traffic.Cookies{}) {
+		if err := p.canStick(fields); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case want.ServedByCanary():
+		canary["weight"] = patch.JSON(1)
+		return []map[string]json.RawMessage{canary}, nil
+	case want.ToStable:
+		stable["weight"] = patch.JSON(1)
+		return []map[string]json.RawMessage{stable}, nil
+	}
+	stable["weight"], canary["weight"] = patch.JSON(weights.Stable), patch.JSON(weights.Canary)
+	if want.Mirror > 0 {
 		filters, err := patch.Entries(fields["filters"])
 		if err != nil {
 			return nil, err
 		}
-		fields["filters"] = patch.JSON(append(filters, mirror(canary, wanted[0].Mirror)))
-		stable["weight"], canary["weight"] = patch.JSON(weights.Stable), patch.JSON(weights.Canary)
+		fields["filters"] = patch.JSON(append(filters, mirror(canary, want.Mirror)))
+		return backends, nil
 	}
-	fields["name"], fields["matches"], fields["backendRefs"] = patch.JSON(name), patch.JSON(jsonOf(matches)), patch.JSON(backends)
-	return patch.JSON(fields), nil
+	return backends, errors.Join(setCookie(stable, p.stable.index, want.Cookies.Stable), setCookie(canary, p.canary.index, want.Cookies.Canary))
 }
 
 // mirror is the filter that copies requests to a backend.

@@ -2,6 +2,7 @@ package gatewayapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type match struct {
 	method  string
 	headers []criterion
 	queries int
+	// session is that of the managed rule whose conditions are in it, if there is one.
+	session string
 }
 
 // criterion is one on a path or a header.
@@ -91,12 +94,12 @@ func narrow(owner json.RawMessage, wanted []traffic.ManagedRule) ([]match, error
 			return nil, fmt.Errorf("read matches: %w", err)
 		}
 	}
-	all, err := both(base, wanted[0].Matches)
+	all, err := both(base, wanted[0])
 	if err != nil {
 		return nil, err
 	}
 	for _, behind := range wanted[1:] {
-		more, err := both(all, behind.Matches)
+		more, err := both(all, behind)
 		if err != nil {
 			return nil, fmt.Errorf("requests that managed route %q describes too: %w", behind.Name, err)
 		}
@@ -135,18 +138,21 @@ func jsonOf(matches []match) []json.RawMessage {
 	return all
 }
 
-// both are the matches for what one of each list means; none if nothing can be meant by both.
-func both(base []match, wanted []traffic.RequestMatch) (all []match, err error) {
-	if len(wanted) == 0 {
+// both are the matches for what one of a list and a wanted rule mean; none if nothing can be meant by both.
+func both(base []match, wanted traffic.ManagedRule) (all []match, err error) {
+	if len(wanted.Matches) == 0 {
 		return base, nil
 	}
 	for _, m := range base {
-		for _, w := range wanted {
+		if wanted.Session != "" && m.session == wanted.Session {
+			continue
+		}
+		for _, w := range wanted.Matches {
 			combined, can, err := m.and(w)
 			if err != nil {
 				return nil, err
 			}
-			if can {
+			if combined.session = cmp.Or(m.session, wanted.Session); can {
 				all = append(all, combined)
 			}
 		}

@@ -29,8 +29,15 @@ func (o owner) Serve(route traffic.RouteName, request routertest.Request) router
 			if len(routes) > 1 {
 				share = 100 * o.number(d.(object)["weight"]) / total
 			}
+			backend := backendOf(d.(object)["destination"].(object))
 			if share > 0 {
-				served.By[backendOf(d.(object)["destination"].(object))] = share
+				served.By[backend] = share
+			}
+			if cookie, sets := within(d, "headers", "response", "add")["set-cookie"].(string); sets {
+				if served.Cookies == nil {
+					served.Cookies = map[string]string{}
+				}
+				served.Cookies[backend] = cookie
 			}
 		}
 		mirrors, _ := rule["mirrors"].([]any)
@@ -43,6 +50,15 @@ func (o owner) Serve(route traffic.RouteName, request routertest.Request) router
 		return served
 	}
 	return routertest.Served{}
+}
+
+// within is the object that the fields lead to, nil if one of them is missing.
+func within(from any, fields ...string) object {
+	at, _ := from.(object)
+	for _, field := range fields {
+		at, _ = at[field].(object)
+	}
+	return at
 }
 
 func (o owner) number(value any) int {

@@ -108,21 +108,37 @@ func (p place) copyFor(want traffic.ManagedRule, weights traffic.RuleWeights) (j
 	if fields["match"] = matches; matches == nil {
 		delete(fields, "match")
 	}
+	routes, err := p.served(fields, want, weights)
+	if err != nil {
+		return nil, err
+	}
+	fields["name"], fields["route"] = patch.JSON(want.Name), patch.JSON(routes)
+	return patch.JSON(fields), nil
+}
+
+// served are the destinations of the managed rule for a place, whose fields it may change.
+func (p place) served(fields map[string]json.RawMessage, want traffic.ManagedRule, weights traffic.RuleWeights) ([]map[string]json.RawMessage, error) {
 	var routes []map[string]json.RawMessage
 	if err := json.Unmarshal(fields["route"], &routes); err != nil {
 		return nil, err
 	}
 	stable, canary := routes[p.stable.index], routes[p.canary.index]
-	if want.Mirror == 0 {
-		canary["weight"], routes = patch.JSON(100), []map[string]json.RawMessage{canary}
-	} else {
-		stable["weight"], canary["weight"] = patch.JSON(weights.Stable), patch.JSON(weights.Canary)
-		if err := mirror(fields, canary["destination"], want.Mirror); err != nil {
-			return nil, err
-		}
+	if p.shared && (want.Session != "" || want.Cookies != traffic.Cookies{}) {
+		return nil, errOthers
 	}
-	fields["name"], fields["route"] = patch.JSON(want.Name), patch.JSON(routes)
-	return patch.JSON(fields), nil
+	switch {
+	case want.ServedByCanary():
+		canary["weight"] = patch.JSON(100)
+		return []map[string]json.RawMessage{canary}, nil
+	case want.ToStable:
+		stable["weight"] = patch.JSON(100)
+		return []map[string]json.RawMessage{stable}, nil
+	}
+	stable["weight"], canary["weight"] = patch.JSON(weights.Stable), patch.JSON(weights.Canary)
+	if want.Mirror > 0 {
+		return routes, mirror(fields, canary["destination"], want.Mirror)
+	}
+	return routes, errors.Join(setCookie(stable, p.stable.index, want.Cookies.Stable), setCookie(canary, p.canary.index, want.Cookies.Canary))
 }
 
 // mirror adds a mirror to a rule. One that the owner has in the older form, which knows only one, moves to the newer one, because

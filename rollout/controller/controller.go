@@ -164,6 +164,7 @@ func (c *Controller) carryOut(ctx context.Context, w *world, plan rollout.Plan) 
 	if later.IsZero() {
 		// Otherwise what was measured is not persisted yet, and has to be observed again.
 		c.Measurer.Want(w.key, plan.Measure)
+		c.Measurer.receive(w.key, c.receiptsOf(w, plan))
 		c.record(ctx, w, plan.Analyses)
 	}
 	if failed != nil {
@@ -191,4 +192,5 @@ func (c *Controller) forget(key engine.Key) {
 	c.ownWrites.Forget(key)
 	c.written.forget(key)
 	c.Measurer.Want(key, nil)
+	c.Measurer.receive(key, nil)
 }

@@ -33,6 +33,8 @@ type Measurer struct {
 
 	mu   sync.Mutex
 	jobs map[engine.Key]*job // follows mu
+	// receipts are what is asked for besides metrics.
+	receipts map[engine.Key]*receipts // follows mu
 	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
@@ -51,7 +53,8 @@ type job struct {
 
 // NewMeasurer makes a Measurer. It measures nothing before Run.
 func NewMeasurer(o MeasurerOptions) *Measurer {
-	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{}}
+	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{},
+		receipts: map[engine.Key]*receipts{}}
 }
 
 // Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
@@ -64,6 +67,11 @@ func (m *Measurer) Run(ctx context.Context, wake func(engine.Key)) {
 	defer m.mu.Unlock()
 	for key := range m.jobs {
 		m.stop(key)
+	}
+	for key, r := range m.receipts {
+		r.timer.Stop()
+		r.cancel()
+		delete(m.receipts, key)
 	}
 	m.ctx = nil
 }

@@ -85,6 +85,7 @@ func (c *Controller) observe(ctx context.Context, from reader, key engine.Key, n
 	w.observed.Problems = append(w.observed.Problems, w.referenceProblems()...)
 	c.checkTemplate(ctx, w)
 	w.observed.Measurements = c.Measurer.Results(key)
+	c.observeReceived(w)
 	return w, nil
 }
 

@@ -38,7 +38,7 @@ func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Pla
 		condition.LastTransitionTime = metav1.NewTime(w.observed.Now.Truncate(time.Second))
 		meta.SetStatusCondition(&next.Conditions, condition)
 	}
-	if apiequality.Semantic.DeepEqual(next, w.object.Status) {
+	if !c.tellReceived(w, &next, plan.Status) {
 		return time.Time{}, nil
 	}
 	due := c.written.last(w.key).Add(talkPause)
@@ -65,6 +65,9 @@ func substance(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	out.Replicas, out.UpdatedReplicas, out.ReadyReplicas, out.AvailableReplicas = 0, 0, 0, 0
 	if r := out.Release; r != nil {
 		r.Metrics, r.Deadline, r.ReadyHighWater = nil, nil, 0
+	}
+	if t := out.Traffic; t != nil {
+		t.Received = nil
 	}
 	if r := out.Restart; r != nil {
 		r.Left, r.ProgressAt = 0, nil

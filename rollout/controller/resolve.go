@@ -69,11 +69,12 @@ func (c *Controller) resolve(w *world) resolved {
 	r.resolveTemplate(source)
 	r.spec.Target = w.revisionNamed(r.spec.Target)
 	r.resolveOutfits(spec.Strategy, source)
-	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring.Mode)
+	r.resolveStrategy(spec.Strategy, w.observed.Status.Wiring)
 	if w.other != "" {
 		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share it: give this one Services of its own, or subsets and managed routes", w.other)
 	}
 	r.resolveAnalysis(c.Queries, c.Caches, w)
+	r.resolveReceived(c.Queries, w)
 	return r
 }
 
@@ -108,8 +109,8 @@ func (r *resolved) resolveTemplate(source template) {
 }
 
 // resolveStrategy reads how to release. inForce is what carries the traffic until the strategy can take over.
-func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
-	if inForce == rollout.ByRoutes || inForce == rollout.BySelector {
+func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Wiring) {
+	if inForce.Mode == rollout.ByRoutes || inForce.Mode == rollout.BySelector {
 		r.spec.Settle, r.spec.Drain = seconds(nil, defaultSettle), seconds(nil, defaultDrain)
 	}
 	switch {
@@ -117,7 +118,7 @@ func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
 		r.problem(reasonInvalidStrategy, "spec.strategy holds no strategy this version knows; "+
 			"set either spec.strategy.canary, with trafficRouting.gatewayAPI, trafficRouting.istio or without trafficRouting, or spec.strategy.blueGreen")
 	case s.Canary != nil:
-		r.resolveCanary(s.Canary)
+		r.resolveCanary(s.Canary, inForce)
 	default:
 		r.resolveBlueGreen(s.BlueGreen)
 	}
@@ -127,7 +128,7 @@ func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Mode) {
 	}
 }
 
-func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
+func (r *resolved) resolveCanary(canary *v1alpha1.Canary, inForce rollout.Wiring) {
 	s := &r.spec
 	s.AbortScaleDownDelay = seconds(canary.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
 	s.ScaleDownDelay = seconds(canary.ScaleDownDelaySeconds, defaultCanaryScaleDownDelay)
@@ -142,6 +143,7 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary) {
 			r.problem(reasonInvalidStrategy, "%s names %s twice; name it once, with all that is to be said of it",
 				routeField(v1alpha1.Strategy{Canary: canary}, *name), name)
 		}
+		r.resolveAffinity(canary, inForce)
 	}
 	for i, step := range canary.Steps {
 		s.Steps = append(s.Steps, r.step(i, step))

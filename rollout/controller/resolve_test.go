@@ -34,7 +34,7 @@ func resolveWith(t *testing.T, shelf library, change func(*v1alpha1.Rollout)) re
 	o := exampleRollout(exampleTemplate)
 	change(o)
 	r := resolved{spec: rollout.Spec{Wiring: wiringOf(o.Spec.Strategy)}}
-	r.resolveStrategy(o.Spec.Strategy, "")
+	r.resolveStrategy(o.Spec.Strategy, rollout.Wiring{})
 	r.resolveAnalysis(exampleQueries(), shelf, &world{object: o})
 	return r
 }

@@ -37,6 +37,9 @@ func routingOf(t *v1alpha1.TrafficRouting) routing {
 	for _, m := range t.ManagedRoutes {
 		r.Managed = append(r.Managed, m.Name)
 	}
+	if a := affinityOf(t); a != nil {
+		r.Managed = append(r.Managed, a.Names()...)
+	}
 	return r
 }
 

@@ -38,6 +38,7 @@ func (c *Controller) depart(ctx context.Context, key engine.Key, now time.Time) 
 		return time.Time{}, nil
 	}
 	c.Measurer.Want(key, nil)
+	c.Measurer.receive(key, nil)
 	again, err := c.handBack(ctx, key, now)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		c.Log.Debug("the hand-back is out of date", zap.Stringer("rollout", key), zap.Error(err))

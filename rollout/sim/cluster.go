@@ -19,6 +19,8 @@ type Settings struct {
 	MinReady time.Duration
 	// Instant: the data plane follows at once.
 	Instant bool
+	// Received is what is measured of every split, in percent; nil while nobody measures.
+	Received *float64
 	// Guards of the controller.
 	Guards Guards
 	// Decide is what decides, rollout.Decide if nil.
@@ -140,6 +142,14 @@ func (c *Cluster) SetQuality(revision rollout.Revision, q Quality) { c.quality[r
 
 // SetOutage makes the metric source answer this instead of the truth; empty ends the outage.
 func (c *Cluster) SetOutage(o Outage) { c.outage = o }
+
+// SetReceived makes this part of the requests, in percent, what is measured of every split from now on.
+func (c *Cluster) SetReceived(percent float64) {
+	c.settings.Received = &percent
+	for _, p := range c.processes {
+		p.fresh = false
+	}
+}
 
 // Edit changes the Rollout's spec as its user.
 func (c *Cluster) Edit(edit func(*rollout.Spec)) {

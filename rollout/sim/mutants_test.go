@@ -40,7 +40,7 @@ func planning(change func(rollout.Observed, *rollout.Plan)) func(rollout.Observe
 }
 
 func mutants() []mutant {
-	return slices.Concat(impatient(), careless(), confused(), hasty())
+	return slices.Concat(impatient(), careless(), confused(), hasty(), unruly())
 }
 
 // confused mutants do the right thing in the wrong mode or at the wrong time.
@@ -59,6 +59,23 @@ func confused() []mutant {
 		{"lets go of a Service while another revision has pods", "PointersMoveDrained", planning(func(o rollout.Observed, p *rollout.Plan) {
 			if o.Spec.Wiring.Mode == rollout.ByRoutes && o.Status.Release != nil && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Widen{Backend: rollout.StableRole}}, true
+			}
+		})},
+	}
+}
+
+// unruly mutants don't take a managed route for traffic.
+func unruly() []mutant {
+	return []mutant{
+		{"moves on while a managed route leads to the canary", "PointersMoveDrained", believing(func(o *rollout.Observed) {
+			o.Routes.Routes = slices.Clone(o.Routes.Routes)
+			for i := range o.Routes.Routes {
+				o.Routes.Routes[i].Managed, o.Routes.Routes[i].Astray = nil, ""
+			}
+		})},
+		{"adds managed routes before there are pods", "CapacityBeforeTraffic", planning(func(o rollout.Observed, p *rollout.Plan) {
+			if len(o.Rules()) > 0 && !o.Routes.HasManaged() && len(p.Actions) == 0 && o.Canary.Ready(o.Status.Release.Revision) == 0 {
+				p.Actions, p.Confirm = []rollout.Action{rollout.Shift{Percent: o.Routes.Share().High, Rules: true}}, true
 			}
 		})},
 	}

@@ -37,6 +37,9 @@ func (h *history) drawSettings() Settings {
 	if h.oneIn(3) {
 		s.MinReady = 2 * time.Second
 	}
+	if s.Routes > 1 && s.MinReady > 0 {
+		s.Spec.Affinity = &traffic.Affinity{Cookie: "session", TTL: time.Minute}
+	}
 	h.revisions = 1
 	return s
 }

@@ -87,6 +87,9 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 		Now: p.now(c), Spec: object.spec, Status: object.status, Request: object.request,
 		Measurements: slices.Clone(p.results),
 	}
+	if c.settings.Received != nil {
+		o.Received = &rollout.Received{Percent: *c.settings.Received, Since: object.status.Ledger.Since}
+	}
 	for _, set := range c.store.sets[at[setKind]] {
 		o.Workloads = append(o.Workloads, c.withOutdated(set.Workload, object.status.Restart))
 	}
@@ -96,6 +99,7 @@ func (c *Cluster) observe(p *process, at positions) rollout.Observed {
 	services, routes := c.store.services[at[serviceKind]], c.store.routes[at[routeKind]]
 	o.Stable = c.backend(at, object.service(rollout.StableRole))
 	o.Canary = c.backend(at, object.service(rollout.CanaryRole))
+	o.Stable.SubsetOf, o.Canary.SubsetOf = object.wiring().SubsetsOf, object.wiring().SubsetsOf
 	if object.wiring().Mode == rollout.ByRoutes {
 		for i, r := range routes {
 			o.Routes.Routes = append(o.Routes.Routes, observeRoute(i, r, object, ruleNames(o.Rules())))

@@ -55,9 +55,11 @@ func (r Request) Value(name string) string {
 	return ""
 }
 
-// Served is what becomes of a request: each backend's part of it in percent, and how likely each gets a copy, in percent.
+// Served is what becomes of a request: each backend's part of it in percent, how likely each gets a copy, in percent, and the Set-Cookie
+// header that is added to the answer of each.
 type Served struct {
 	By, Mirrored map[string]int
+	Cookies      map[string]string
 }
 
 const (
@@ -94,6 +96,12 @@ func mirrored(s Served, percent int) Served {
 
 func managedChecks() map[string]func(b bench) {
 	return map[string]func(b bench){
+		"ClientsStayOnTheVersionThatServedThemFirst":      clientsStayOnTheVersionThatServedThemFirst,
+		"CookiesOfAnotherDrawMeanNothing":                 cookiesOfAnotherDrawMeanNothing,
+		"AHeaderRouteIsMetBeforeACookie":                  aHeaderRouteIsMetBeforeACookie,
+		"AffinityAndShareAreOneWriteAndLeaveNoTrace":      affinityAndShareAreOneWriteAndLeaveNoTrace,
+		"AffinityTakesNothingFromOtherBackends":           affinityTakesNothingFromOtherBackends,
+		"AffinityMovesNoClientThatIsNotThePairs":          affinityMovesNoClientThatIsNotThePairs,
 		"AHeaderRouteLeadsItsRequestsToTheCanary":         aHeaderRouteLeadsItsRequestsToTheCanary,
 		"AMirrorRouteCopiesWhatTheSplitServes":            aMirrorRouteCopiesWhatTheSplitServes,
 		"TheManagedRuleThatIsDeclaredFirstWins":           theManagedRuleThatIsDeclaredFirstWins,

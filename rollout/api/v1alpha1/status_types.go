@@ -323,6 +323,14 @@ type WiredRoute struct {
 	RuleSelection `json:",inline"`
 }
 
+// ReceivedShare is a measured one.
+type ReceivedShare struct {
+	// Percent of the requests to both backends, for example "4.8".
+	Percent string `json:"percent"`
+	// At is when it was measured, looking back a minute or to the last change of the weight.
+	At metav1.MicroTime `json:"at"`
+}
+
 // Traffic is what routes and Services say, and since when.
 type Traffic struct {
 	// Wiring names what carries the traffic now.
@@ -352,6 +360,10 @@ type Traffic struct {
 	// Since is when exactly this split was first seen accepted by every route.
 	// +optional
 	Since *metav1.MicroTime `json:"since,omitempty"`
+	// Received is which part of the requests the canary really got since then, as the metrics of the router count them. Nothing depends
+	// on it. It is told while a step is analysed, where the engine has built-in metrics of the router.
+	// +optional
+	Received *ReceivedShare `json:"received,omitempty"`
 	// StableBackend is the revision the stable Service points at.
 	// +optional
 	StableBackend string `json:"stableBackend,omitempty"`

@@ -137,6 +137,9 @@ func (c *canvas) traffic(r *v1alpha1.Rollout) string {
 	if t.LowestCanaryWeight != t.CanaryWeight {
 		text = fmt.Sprintf("canary weight %d to %d, the routes differ", t.LowestCanaryWeight, t.CanaryWeight)
 	}
+	if t.Received != nil {
+		text += fmt.Sprintf(", received %s%%", t.Received.Percent)
+	}
 	if len(t.ManagedRoutes) > 0 {
 		text += ", managed routes " + strings.Join(t.ManagedRoutes, ", ")
 	}
