@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -129,7 +131,7 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 	wanted := map[string]bool{}
 	for _, metric := range j.measure.Metrics {
 		wanted[metric.Name] = true
-		if j.timers[metric.Name] != nil {
+		if j.timers[metric.Name] != nil || j.decided(metric) {
 			continue
 		}
 		last := j.last(metric.Name)
@@ -148,6 +150,13 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 			delete(j.timers, name)
 		}
 	}
+}
+
+// decided says whether a gate has given its last word, even if no status shows it yet.
+func (j *job) decided(metric analysis.Metric) bool {
+	return metric.Gate && !metric.Repeated && slices.ContainsFunc(j.results, func(r analysis.Measurement) bool {
+		return r.Metric == metric.Name && (r.Verdict == analysis.Pass || r.Verdict == analysis.Fail)
+	})
 }
 
 // last is when a metric was last measured, as far as this process or the status knows. A measurement is known by the one
@@ -189,7 +198,7 @@ func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 		return
 	}
 	at := time.Now().Truncate(time.Microsecond)
-	ctx, cancel := context.WithTimeout(j.ctx, m.Timeout)
+	ctx, cancel := context.WithTimeout(j.ctx, cmp.Or(metric.Timeout, m.Timeout))
 	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since

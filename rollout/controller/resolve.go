@@ -74,6 +74,7 @@ func (c *Controller) resolve(w *world) resolved {
 		r.problem(reasonServiceClaimed, "%s; two Rollouts can't share it: give this one Services of its own, or subsets and managed routes", w.other)
 	}
 	r.resolveAnalysis(c.Queries, c.Caches, w)
+	r.resolveGates(c.Queries, w)
 	return r
 }
 
