@@ -158,10 +158,10 @@ func (d *decision) heed(gate Gate, r *GateRecord) {
 		if r.Verdict == analysis.Pass {
 			d.abort(ByGate, "gate %s asks for it%s", r.Name, because(r.Message))
 		}
+	case gate.At == AfterAbort:
+		r.Waived = !r.decided() && d.reached(r.Since.Add(gate.Deadline))
 	case r.Verdict == analysis.Pass:
 		d.event("GateConfirmed", "%s: gate %s has confirmed%s", d.position(), r.Name, because(r.Message))
-	case gate.At == AfterAbort:
-		r.Waived = r.Verdict == analysis.Fail || d.reached(r.Since.Add(gate.Deadline))
 	case r.Verdict == analysis.Fail:
 		d.abort(ByGate, "gate %s has refused it%s", r.Name, because(r.Message))
 	case !d.reached(r.Since.Add(gate.Deadline)):

@@ -51,6 +51,7 @@ func (r Result) String() string {
 type history struct {
 	*Cluster
 	random *rand.Rand
+	gates  gatekeepers
 	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles; rewires: the user may
 	// want something else to carry the traffic.
 	jumps, overlap, alone, rewires bool
@@ -131,8 +132,9 @@ func Explain(seed uint64, o Options, lines int) string {
 
 func newHistory(seed uint64, o Options) *history {
 	random := rand.New(rand.NewPCG(seed, 0))
-	h := &history{random: random}
+	h := &history{random: random, gates: gatekeepers{rand.New(rand.NewPCG(seed, 1))}}
 	s := h.drawSettings()
+	s.Spec.Gates = h.gates.draw()
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
@@ -176,6 +178,7 @@ func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }
 // step lets some time pass and one thing happen.
 func (h *history) step() {
 	h.now = h.now.Add(h.pause())
+	h.gates.change(h)
 	switch n := h.random.IntN(100); {
 	case n < 45:
 		h.controllerStep()
