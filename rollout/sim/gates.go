@@ -72,10 +72,25 @@ func (g gatekeepers) draw() []rollout.Gate {
 	return gates
 }
 
+// confirmed says whether a gate let a release go on.
+func confirmed(before, after *rollout.Release) bool {
+	count := func(r *rollout.Release) (n int) {
+		if r != nil {
+			for _, g := range r.Gates {
+				if g.Verdict == analysis.Pass {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	return count(after) > count(before)
+}
+
 // change lets one of them answer something else now and then.
 func (g gatekeepers) change(h *history) {
 	gates := h.settings.Spec.Gates
-	if len(gates) == 0 || g.IntN(40) > 0 {
+	if len(gates) == 0 || g.IntN(15) > 0 {
 		return
 	}
 	gate, replies := gates[g.IntN(len(gates))], []Reply{"", "", Waits, Waits, Refuses, Unreachable}

@@ -88,6 +88,7 @@ func (h *history) seen() map[string]int {
 			"swapped":   before.Swapped != after.Swapped,
 			"went back": before.Runs != after.Runs && after.Release != nil && after.Release.Phase == rollout.Promoting,
 			"judged":    judged(before.Release, after.Release, o.spec.Steps),
+			"confirmed": confirmed(before.Release, after.Release),
 		} {
 			if is {
 				seen[what]++
