@@ -144,6 +144,10 @@ func (d *decision) hearGates() {
 
 // hear takes up what was answered since, if it is about this step of this run.
 func (r *GateRecord) hear(o Observed, release Release) {
+	if r.At.After(o.Now) {
+		// A clock was wrong then. Such an answer would be newer than every one to come.
+		r.At = time.Time{}
+	}
 	for _, m := range o.Measurements {
 		if m.Metric == gatePrefix+r.Name && m.Run == release.Run && m.Step == release.Step && !m.At.After(o.Now) && m.At.After(r.At) {
 			r.At, r.Verdict, r.Message = m.At, m.Verdict, m.Message
