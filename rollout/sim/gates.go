@@ -36,11 +36,11 @@ func (c *Cluster) reply(measure *rollout.Measure, metric analysis.Metric) analys
 	_, name, _ := strings.Cut(metric.Name, "/")
 	var e analysis.Evidence
 	switch r := c.replies[name]; {
-	case r == Unreachable:
+	case r == Unreachable, c.outage == Down:
 		e.Err = errors.New("the gate is down")
 	case metric.Repeated && r == Refuses:
 		e.Sample = analysis.Permit(analysis.Pass, "too many complaints")
-	case metric.Repeated, r == Waits:
+	case metric.Repeated, r == Waits, c.outage == Silent:
 		e.Sample = analysis.Permit(analysis.Inconclusive, "")
 	case r == Refuses:
 		e.Sample = analysis.Permit(analysis.Fail, "not on a Friday")
