@@ -12,8 +12,7 @@ func judgePermission(e Evidence) Judgement {
 	answer, _ := e.Sample.Document.(map[string]any)
 	verdict, _ := answer["verdict"].(string)
 	reason, _ := answer["reason"].(string)
-	switch v := Verdict(verdict); v {
-	case Pass, Fail, Inconclusive:
+	if v := Verdict(verdict); v == Pass || v == Fail || v == Inconclusive {
 		return Judgement{Verdict: v, Message: reason}
 	}
 	return Judgement{Verdict: Error, Message: fmt.Sprintf("the verdict %q is none of pass, fail and wait", verdict)}

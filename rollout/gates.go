@@ -257,7 +257,7 @@ func (d *decision) admitted() bool {
 func (d *decision) mayExpose(weight int) bool {
 	release := d.next.Release
 	var occasions []Occasion
-	if !d.planned() {
+	if !planned(d.o.Spec.Steps, release.Step) {
 		occasions = append(occasions, BeforeTraffic)
 	}
 	if weight > d.next.Ledger.High {
@@ -270,9 +270,8 @@ func (d *decision) mayExpose(weight int) bool {
 }
 
 // planned says whether a step before this one led users to the revision. What somebody else did to the routes is no plan.
-func (d *decision) planned() bool {
-	steps := d.o.Spec.Steps
-	return slices.ContainsFunc(steps[:min(d.next.Release.Step, len(steps))], func(s Step) bool {
+func planned(steps []Step, step int) bool {
+	return slices.ContainsFunc(steps[:min(step, len(steps))], func(s Step) bool {
 		return s.Kind == SetWeight && s.Weight > 0 || s.Kind == SetRule && !s.Remove
 	})
 }

@@ -7,16 +7,18 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 )
 
-// GatesHold holds if a release goes on only after every gate has confirmed that is asked there, or was waived: no share rises
-// before the status says so, no step is done, and nothing becomes stable. A person's request goes through, and a way back to a revision
+// GatesHold holds if a release goes on only after every gate has confirmed that is asked there, or was waived: there is no pod
+// and no larger share before the status says so, no step is done, and nothing becomes stable. A person's request goes through, and a way back to a revision
 // that has served before asks nobody. By replica count a share rises whenever a pod comes, so only the steps and the end are looked at.
 func GatesHold(o Observed, p Plan) error {
 	release := o.Status.Release
 	if release == nil || release.Phase != Stepping && release.Phase != Promoting || release.Phase == Promoting && release.Approved {
 		return nil
 	}
+	passed := o.passed(p)
 	for _, gate := range o.Spec.Gates {
-		asked := slices.Contains(o.passed(p), gate.At)
+		// Who is asked before the release has been settled when the run began.
+		asked := slices.Contains(passed, gate.At) && (gate.At != BeforeRelease || slices.ContainsFunc(release.Gates, gate.wrote))
 		noted := slices.ContainsFunc(release.Gates, func(r GateRecord) bool { return r.Name == gate.Name && r.decided() })
 		if asked && !noted && (len(p.Actions) > 0 || !o.justConfirmed(gate)) {
 			return fmt.Errorf("gate %s (%s) has not confirmed, and yet: %v, %s", gate.Name, gate.At, p.Actions, p.Report.Message)
@@ -29,8 +31,14 @@ func GatesHold(o Observed, p Plan) error {
 func (o Observed) passed(p Plan) []Occasion {
 	release, next := o.Status.Release, p.Status.Release
 	var occasions []Occasion
+	if slices.ContainsFunc(p.Actions, o.populates) {
+		occasions = append(occasions, BeforeRelease)
+	}
 	if slices.ContainsFunc(p.Actions, o.exposes) {
 		occasions = append(occasions, BeforeIncrease)
+		if !planned(o.Spec.Steps, release.Step) {
+			occasions = append(occasions, BeforeTraffic)
+		}
 		if release.Phase == Promoting {
 			occasions = append(occasions, BeforePromotion)
 		}
@@ -43,6 +51,18 @@ func (o Observed) passed(p Plan) []Occasion {
 		occasions = append(occasions, BeforePromotion, AfterPromotion)
 	}
 	return occasions
+}
+
+// populates says whether an action makes pods of the revision under test.
+func (o Observed) populates(action Action) bool {
+	revision := o.Status.Release.Revision
+	switch a := action.(type) {
+	case CreateWorkload:
+		return a.Revision == revision && a.Replicas > 0
+	case Scale:
+		return a.Revision == revision && a.Replicas > o.workload(revision).Replicas
+	}
+	return false
 }
 
 // exposes says whether an action leads more users to the revision under test.
