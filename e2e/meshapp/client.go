@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
+
 	// The scheme xds; where the control plane is says GRPC_XDS_BOOTSTRAP_CONFIG.
 	_ "google.golang.org/grpc/xds"
 

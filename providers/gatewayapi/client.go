@@ -201,29 +201,35 @@ func (r *Router) prepare(ctx context.Context, target traffic.Target, from traffi
 		return step{}, nil
 	}
 	s := step{kind: r.kinds[from.Kind], namespace: target.NamespaceOf(from.RouteName), from: from, opts: metav1.PatchOptions{FieldManager: fieldManager}}
-	read := s.kind.get
 	managing := len(target.Managed.Rules) > 0
 	if managing && s.kind.whole != nil {
-		read = s.kind.whole
 		// A server that doesn't know all fields of a managed rule must not drop some of them.
 		s.opts.FieldValidation = metav1.FieldValidationStrict
 	}
-	current, there := s.kind.cached(s.namespace, from.Name)
-	if managing || !there || !isVersion(current, from) {
-		var err error
-		current, err = read(ctx, s.namespace, from.Name)
-		if apierrors.IsNotFound(err) || err == nil && !isVersion(current, from) {
-			return step{}, traffic.ErrChanged
-		}
-		if err != nil {
-			return step{}, err
-		}
+	current, err := s.current(ctx, managing)
+	if err != nil {
+		return step{}, err
 	}
-	var err error
 	if s.patch, err = render(lay(current, target), target.Managed, percent); err != nil || s.patch == nil {
 		return s, err
 	}
 	return s, r.canMirror(ctx, current, target.Managed)
+}
+
+// current is the route as it was observed. whole asks for what is newer than the Go types, too.
+func (s step) current(ctx context.Context, whole bool) (route, error) {
+	if found, there := s.kind.cached(s.namespace, s.from.Name); there && !whole && isVersion(found, s.from) {
+		return found, nil
+	}
+	read := s.kind.get
+	if whole && s.kind.whole != nil {
+		read = s.kind.whole
+	}
+	found, err := read(ctx, s.namespace, s.from.Name)
+	if apierrors.IsNotFound(err) || err == nil && !isVersion(found, s.from) {
+		return route{}, traffic.ErrChanged
+	}
+	return found, err
 }
 
 func (s step) write(ctx context.Context) (resourceVersion string, err error) {
