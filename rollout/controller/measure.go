@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +34,8 @@ type Measurer struct {
 
 	mu   sync.Mutex
 	jobs map[engine.Key]*job // follows mu
+	// inquiries are the questions that wait for a slot; follows mu.
+	inquiries map[question]*inquiry
 	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
@@ -53,7 +54,8 @@ type job struct {
 
 // NewMeasurer makes a Measurer. It measures nothing before Run.
 func NewMeasurer(o MeasurerOptions) *Measurer {
-	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{}}
+	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{},
+		inquiries: map[question]*inquiry{}}
 }
 
 // Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
@@ -191,22 +193,13 @@ func (m *Measurer) sourceOf(metric analysis.Metric) analysis.Source {
 
 // measure asks for one metric and schedules its next measurement.
 func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
-	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
-	case <-j.ctx.Done():
-		return
-	}
-	at := time.Now().Truncate(time.Microsecond)
-	ctx, cancel := context.WithTimeout(j.ctx, cmp.Or(metric.Timeout, m.Timeout))
-	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	id := fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
-	evidence := analysis.Evidence{Err: errNoSource}
-	if source := m.sourceOf(metric); source != nil {
-		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), id)
+	at, evidence, answered := m.answer(j.ctx, metric, since, id)
+	if !answered {
+		return
 	}
 	if errors.Is(evidence.Err, analysis.ErrPending) {
 		m.later(key, j, metric)
