@@ -17,14 +17,25 @@ func GatesHold(o Observed, p Plan) error {
 	}
 	passed := o.passed(p)
 	for _, gate := range o.Spec.Gates {
-		// Who is asked before the release has been settled when the run began.
-		asked := slices.Contains(passed, gate.At) && (gate.At != BeforeRelease || slices.ContainsFunc(release.Gates, gate.wrote))
-		noted := slices.ContainsFunc(release.Gates, func(r GateRecord) bool { return r.Name == gate.Name && r.decided() })
-		if asked && !noted && (len(p.Actions) > 0 || !o.justConfirmed(gate)) {
+		if slices.Contains(passed, gate.At) && !o.heard(gate, len(p.Actions) > 0) {
 			return fmt.Errorf("gate %s (%s) has not confirmed, and yet: %v, %s", gate.Name, gate.At, p.Actions, p.Report.Message)
 		}
 	}
 	return nil
+}
+
+// heard says whether a gate has confirmed, or was waived. What an action is about has to stand in the status.
+func (o Observed) heard(gate Gate, acting bool) bool {
+	release := o.Status.Release
+	at := slices.IndexFunc(release.Gates, gate.wrote)
+	switch {
+	case at >= 0 && release.Gates[at].decided():
+		return true
+	case at < 0 && gate.At == BeforeRelease:
+		// Who is asked then has been settled when the run began.
+		return true
+	}
+	return !acting && o.justConfirmed(gate)
 }
 
 // passed are the occasions that a plan goes past.

@@ -60,19 +60,6 @@ func TestAGateThatCannotBeAskedKeepsNewRevisionsBackAndHoldsTheOneUnderWay(t *te
 	require.ErrorContains(t, err, "spec.gates[0] (a): web.url is forbidden")
 }
 
-func TestTheStatusKeepsWhatGatesSaid(t *testing.T) {
-	at := time.Date(2026, 3, 4, 12, 0, 0, 123000, time.UTC)
-	for _, r := range []rollout.GateRecord{
-		{Name: "a", Since: at},
-		{Name: "b", Since: at, At: at.Add(time.Second), Verdict: analysis.Inconclusive, Message: "until Monday"},
-		{Name: "c", Since: at, At: at.Add(time.Second), Verdict: analysis.Pass},
-		{Name: "d", Since: at, Waived: true},
-	} {
-		release := newRelease(&rollout.Release{Gates: []rollout.GateRecord{r}})
-		require.Equal(t, r, readRelease(release).Gates[0])
-	}
-}
-
 func gateMetric(source analysis.Source) analysis.Metric {
 	return analysis.Metric{Name: "gate/window", Gate: true, Interval: 10 * time.Second, Timeout: 2 * time.Second, Source: source}
 }
