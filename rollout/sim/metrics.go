@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -180,6 +181,6 @@ func (p *process) forgetPersisted(status rollout.Status) {
 			return r.Metric == m.Metric && !m.At.After(r.At)
 		}) || slices.ContainsFunc(status.Release.Gates, func(r rollout.GateRecord) bool {
 			return "gate/"+r.Name == m.Metric && !m.At.After(r.At)
-		}))
+		}) || strings.HasPrefix(m.Metric, "gate/") && m.Step < status.Release.Step)
 	})
 }
