@@ -17,6 +17,9 @@ func Judge(m Metric, e Evidence) Judgement {
 	if e.Err != nil {
 		return Judgement{Verdict: Error, Message: e.Err.Error()}
 	}
+	if m.Gate {
+		return judgePermission(e)
+	}
 	j := m.judge(e)
 	j.Requests = Total(e.Counts)
 	if few := m.MinRequests - j.Requests; (j.Verdict == Pass || j.Verdict == Fail) && !(few <= 0) {

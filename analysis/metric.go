@@ -34,6 +34,11 @@ type Metric struct {
 	Limits Limits
 	// DryRun: it is measured and shown, and decides nothing.
 	DryRun bool
+
+	// Gate: the source says pass, fail or wait itself (see Permit), and is not asked again once it has said pass or fail,
+	// unless Repeated. Timeout bounds one question; 0 stands for as long as any.
+	Gate, Repeated bool
+	Timeout        time.Duration
 }
 
 // Limits say how often a metric may miss before the release is taken back. A nil limit is none: then the release waits.

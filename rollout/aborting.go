@@ -40,6 +40,7 @@ func (d *decision) takenBack() {
 func (d *decision) aborted() {
 	release, target := d.next.Release, d.o.Spec.Target
 	d.patient = true
+	d.ask(AfterAbort)
 	if target != release.Revision && target != "" || d.next.UndoTo == release.Revision {
 		d.report(Progressing, "HandingOver", "revision %s is given up for revision %s", release.Revision, target)
 		d.end()

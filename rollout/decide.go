@@ -20,6 +20,7 @@ func Decide(o Observed) Plan {
 	}
 	d.answer()
 	d.fold()
+	d.hearGates()
 	d.checkProgress()
 	if !d.moved {
 		d.phase()
@@ -53,8 +54,10 @@ func (d *decision) phase() {
 	case release.Phase == Installing:
 		d.installing()
 	case release.Phase == Stepping:
+		d.askForRollback()
 		d.stepping()
 	case release.Phase == Promoting:
+		d.askForRollback()
 		d.promoting()
 	case release.Phase == Aborting:
 		d.aborting()
@@ -71,6 +74,7 @@ func (d *decision) enter(phase Phase) {
 	if phase == Stepping || phase == Promoting {
 		d.startJudging()
 	}
+	release.Gates = nil
 	if steps := d.o.Spec.Steps; phase == Stepping && len(steps) > 0 && steps[0].Kind == Pause {
 		// There is nothing to look at before the pods are there.
 		release.StepStarted = time.Time{}
@@ -87,6 +91,9 @@ func (d *decision) begin(revision Revision, phase Phase) {
 		d.next.Release.Metrics = append(d.next.Release.Metrics, analysis.Record{Metric: m.Name, Threshold: m.Wanted(), DryRun: m.DryRun})
 	}
 	d.enter(phase)
+	if phase == Stepping {
+		d.ask(BeforeRelease)
+	}
 }
 
 // end forgets the release: from now on stable is all there is.
@@ -142,6 +149,9 @@ func (d *decision) finish() Plan {
 // one: it would count as drained since long ago, while gateways still send requests to it. The same goes for pods that
 // were lost: as soon as they are back it would look as if they had been there all the time.
 func (d *decision) remembered() bool {
+	if !d.gatesRemembered() {
+		return false
+	}
 	before, after := d.o.Status.Release, d.next.Release
 	lost := before != nil && after != nil && !before.Capacity.Since.IsZero() && after.Capacity.Since.IsZero()
 	if before != nil && after != nil && !before.StableCapacity.Since.IsZero() && after.StableCapacity.Since.IsZero() {
@@ -203,6 +213,7 @@ func (s Status) clone() Status {
 	if s.Release != nil {
 		release := *s.Release
 		release.Metrics = append([]analysis.Record(nil), release.Metrics...)
+		release.Gates = slices.Clone(release.Gates)
 		s.Release = &release
 	}
 	s.Former = slices.Clone(s.Former)

@@ -17,7 +17,7 @@ import (
 func FuzzDecide(f *testing.F) {
 	random := rand.NewChaCha8([32]byte{})
 	for range 5000 {
-		data := make([]byte, 220) // as many choices as an observation takes
+		data := make([]byte, 260) // as many choices as an observation takes
 		_, _ = random.Read(data)
 		f.Add(data)
 	}
@@ -94,7 +94,7 @@ func (s *source) observed() Observed {
 	}
 	for range s.below(3) {
 		verdicts := []analysis.Verdict{analysis.Pass, analysis.Fail, analysis.NoData, analysis.Error, analysis.Inconclusive}
-		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Step: s.below(2), Metric: []string{"m", "own"}[s.below(2)], At: s.at(), Judgement: analysis.Judgement{Verdict: verdicts[s.below(5)]}})
+		o.Measurements = append(o.Measurements, analysis.Measurement{Run: int64(s.below(3)), Step: s.below(2), Metric: []string{"m", "own", "gate/g0", "gate/g1"}[s.below(4)], At: s.at(), Judgement: analysis.Judgement{Verdict: verdicts[s.below(5)]}})
 	}
 	return o
 }
@@ -117,6 +117,11 @@ func (s *source) spec() Spec {
 	spec.DynamicStable, spec.MinPods, spec.PreviewReplicas, spec.RollbackWindow = s.maybe(), s.below(4), s.below(4), s.below(3)
 	spec.RestartAt, spec.StableLook, spec.CanaryLook = s.at(), []string{"", "a"}[s.below(2)], []string{"", "b"}[s.below(2)]
 	spec.MetricsFrom, spec.Bake = s.below(3), time.Duration(s.below(3)*10)*time.Second
+	for i := range s.below(3) {
+		occasions := []Occasion{BeforeRelease, BeforeTraffic, BeforeIncrease, AfterStep, BeforePromotion, AfterPromotion, Rollback, AfterAbort}
+		spec.Gates = append(spec.Gates, Gate{Name: fmt.Sprint("g", i), At: occasions[s.below(8)], Interval: time.Second,
+			Deadline: time.Duration(s.below(60)) * time.Second, OnDeadline: []Default{Hold, Continue, GiveUp}[s.below(3)]})
+	}
 	if s.maybe() {
 		spec.PostMetrics = []analysis.Metric{{Name: "own", Interval: time.Second}}
 	}
@@ -154,6 +159,11 @@ func (s *source) status() Status {
 			Run: status.Runs, Revision: s.revision(), Phase: phases[s.below(6)], Step: s.below(5), Started: s.at(), StepStarted: s.at(),
 			Deadline: s.at(), ReadyHighWater: s.below(5), WeightHighWater: s.below(101), Capacity: Capacity{s.below(7), s.at()}, StableCapacity: Capacity{s.below(7), s.at()},
 			ExposedAt: s.at(), Approved: s.maybe(), CauseMessage: "100% bad", AbortedAt: s.at(),
+		}
+		for i := range s.below(3) {
+			verdicts := []analysis.Verdict{"", analysis.Pass, analysis.Fail, analysis.Inconclusive, analysis.Error}
+			status.Release.Gates = append(status.Release.Gates, GateRecord{Name: fmt.Sprint("g", i), Since: s.at(), At: s.at(),
+				Verdict: verdicts[s.below(5)], Message: "100% sure", Waived: s.below(4) == 0})
 		}
 	}
 	return status

@@ -17,6 +17,7 @@ func Invariants() []Invariant {
 		{Name: "PodsOutliveTraffic", OfWrite: PodsOutliveTraffic},
 		{Name: "SomebodyServes", OfWrite: SomebodyServes},
 		{Name: "OnlyVerdictsPromote", OfWrite: OnlyVerdictsPromote},
+		{Name: "GatesHold", OfPlan: GatesHold},
 		{Name: "AbortProceeds", OfPlan: AbortProceeds},
 		{Name: "EveryWaitEnds", OfPlan: EveryWaitEnds},
 		{Name: "DeletionMovesNothing", OfWrite: DeletionMovesNothing},

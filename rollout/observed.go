@@ -70,6 +70,8 @@ type Spec struct {
 	// revision has all traffic.
 	Metrics, PostMetrics []analysis.Metric
 	MetricsFrom          int
+	// Gates are asked before the release goes on.
+	Gates []Gate
 	// Bake is how long a revision has all traffic before it becomes stable.
 	Bake time.Duration
 	// DynamicStable: stable keeps only the pods that its share needs.

@@ -18,7 +18,8 @@ func (d *decision) promoting() {
 		d.report(Waiting, "Paused", "%s: revision %s is not promoted", d.pausedBy(), release.Revision)
 		return
 	}
-	if !there || !d.baked() || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) {
+	if !there || !d.baked() || !d.approvedToGoOn("revision %s serves everything; before it becomes stable", release.Revision) ||
+		!d.opened(BeforePromotion, AfterPromotion) {
 		return
 	}
 	d.concludeOwn(d.skipped())

@@ -43,7 +43,7 @@ func (d byPods) give(weight int) bool {
 			d.report(Progressing, "WaitingForReference", "%s: %s", d.position(), problem.Message)
 			return false
 		}
-		if d.paused() || w.Replicas > 0 && !d.approvedToGoOn("%s: before %d canary pods", d.position(), canary) {
+		if d.paused() || w.Replicas > 0 && !d.approvedToGoOn("%s: before %d canary pods", d.position(), canary) || !d.mayExpose(weight) {
 			return false
 		}
 	}

@@ -112,6 +112,9 @@ func (d byRoutes) raise(weight int, before Capacity) {
 		return
 	}
 	if high := d.next.Ledger.High; high == 0 || high >= weight || d.approvedToGoOn("%s: before canary weight %d", d.position(), weight) {
+		if !d.mayExpose(weight) {
+			return
+		}
 		d.act(Shift{Percent: weight, Rules: len(d.o.Rules()) > 0, Why: "enough endpoints are ready"})
 	}
 }

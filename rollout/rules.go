@@ -98,10 +98,10 @@ func (l Ledger) there(percent int) bool { return l.exactly(percent) && !l.Astray
 // rulesDone goes on after a step that sets or removes a rule.
 func (d *decision) rulesDone(step Step) {
 	if step.Remove {
-		d.nextStep("managed route %s is gone", step.Rule.Name)
+		d.stepDone("managed route %s is gone", step.Rule.Name)
 		return
 	}
-	d.nextStep("managed route %s is settled", step.Rule.Name)
+	d.stepDone("managed route %s is settled", step.Rule.Name)
 }
 
 // withRules is the end of a sentence that says which rules there are to be besides a weight.

@@ -28,6 +28,7 @@ import (
 //	service stable v2, service canary deleted    somebody else changes a Service
 //	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
 //	received 12                                  what is measured of the split, in percent
+//	gate window waits, refuses, unreachable, opens   what a gate answers; it opens unless it is told otherwise
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)
@@ -57,6 +58,10 @@ func (s *script) do(command string) {
 		s.cluster.SetOutage(outage)
 	case "received":
 		s.cluster.SetReceived(float64(s.number(rest[0])))
+	case "gate":
+		reply, known := map[string]sim.Reply{"opens": "", "waits": sim.Waits, "refuses": sim.Refuses, "unreachable": sim.Unreachable}[rest[1]]
+		require.True(s.t, known, "no gate "+rest[1])
+		s.cluster.SetReply(rest[0], reply)
 	case "crash":
 		s.cluster.Crash(rest[0], s.duration(rest[1]))
 	default:
@@ -121,8 +126,24 @@ func (s *script) fields(spec *rollout.Spec, value string) map[string]func() {
 		"metric":           func() { spec.Metrics = append(spec.Metrics, s.metric(value)) },
 		"metrics-from":     func() { spec.MetricsFrom = s.number(value) },
 		"bake":             func() { spec.Bake = s.duration(value) },
+		"gate":             func() { spec.Gates = append(spec.Gates, s.gate(value)) },
 		"post-metric":      func() { spec.PostMetrics = append(spec.PostMetrics, s.metric(value)) },
 	}
+}
+
+// gate reads for example window@BeforeIncrease;deadline:1m;Continue. It is asked every ten seconds.
+func (s *script) gate(text string) rollout.Gate {
+	text, options, _ := strings.Cut(text, ";")
+	name, at, _ := strings.Cut(text, "@")
+	g := rollout.Gate{Name: name, At: rollout.Occasion(at), Interval: 10 * time.Second, Deadline: 2 * time.Minute, OnDeadline: rollout.Hold}
+	for option := range strings.SplitSeq(options, ";") {
+		if deadline, is := strings.CutPrefix(option, "deadline:"); is {
+			g.Deadline = s.duration(deadline)
+		} else if option != "" {
+			g.OnDeadline = rollout.Default(option)
+		}
+	}
+	return g
 }
 
 func (s *script) steps(text string) []rollout.Step {

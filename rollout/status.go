@@ -59,6 +59,7 @@ const (
 	ByRequest    Cause = "Request"
 	ByAnalysis   Cause = "Analysis"
 	ByDeadline   Cause = "Deadline"
+	ByGate       Cause = "Gate"
 	BySuperseded Cause = "Superseded"
 )
 
@@ -94,6 +95,8 @@ type Release struct {
 	AbortedAt time.Time
 	// Metrics is what was measured in this run.
 	Metrics []analysis.Record
+	// Gates are those that were asked at this step.
+	Gates []GateRecord
 }
 
 // Capacity is since when a number of endpoints, or more, are ready; a zero Since means they aren't. It is a number and not a

@@ -9,6 +9,9 @@ func (d *decision) stepping() {
 	if d.superseded() {
 		return
 	}
+	if release.Step == 0 && !d.admitted() {
+		return
+	}
 	if release.Step >= len(steps) {
 		d.enter(Promoting)
 		d.report(Progressing, "Promoting", "all steps of revision %s are done", release.Revision)
@@ -38,7 +41,7 @@ func (d *decision) takeStep(step Step, weight int) {
 	switch step.Kind {
 	case SetWeight:
 		if d.received(weight) {
-			d.nextStep("canary weight %d is settled", weight)
+			d.stepDone("canary weight %d is settled", weight)
 		}
 	case Pause:
 		d.pause(step)
@@ -71,12 +74,19 @@ func weightAt(steps []Step, index int) int {
 	return weight
 }
 
+// stepDone goes on to the next step, as soon as every gate after this one has confirmed.
+func (d *decision) stepDone(format string, args ...any) {
+	if d.opened(AfterStep) {
+		d.nextStep(format, args...)
+	}
+}
+
 // nextStep goes on to the next step.
 func (d *decision) nextStep(format string, args ...any) {
 	release := d.next.Release
 	release.Step++
 	release.StepStarted = d.o.Now
-	release.Approved = false
+	release.Approved, release.Gates = false, nil
 	d.startJudging()
 	d.extendDeadline()
 	d.moved = true
@@ -89,7 +99,7 @@ func (d *decision) nextStep(format string, args ...any) {
 func (d *decision) scaled(weight int) {
 	want, w := d.canaryPods(weight), d.o.workload(d.next.Release.Revision)
 	if w.Replicas >= want && w.Available >= want {
-		d.nextStep("the canary has %s", pods(w.Replicas))
+		d.stepDone("the canary has %s", pods(w.Replicas))
 		return
 	}
 	d.report(Progressing, "WaitingForCapacity", "%s: %d of %d pods of revision %s are available", d.position(), w.Available, want, w.Revision)
@@ -98,7 +108,7 @@ func (d *decision) scaled(weight int) {
 // judge waits for the verdict on the metrics of the step.
 func (d *decision) judge() {
 	d.judging = true
-	if d.approvedToGoOn("%s: the analysis of revision %s", d.position(), d.next.Release.Revision) {
+	if d.approvedToGoOn("%s: the analysis of revision %s", d.position(), d.next.Release.Revision) && d.opened(AfterStep) {
 		d.concludeOwn(d.skipped())
 		d.nextStep("the analysis has passed")
 	}
@@ -118,7 +128,7 @@ func (d *decision) pause(step Step) {
 	d.report(Progressing, "Pausing", "step %d of %d: pausing for %s, until %s, %s",
 		release.Step+1, total, step.Duration, end.UTC().Format("15:04:05 UTC"), d.exposure())
 	if d.reached(end) {
-		d.nextStep("paused for %s", step.Duration)
+		d.stepDone("paused for %s", step.Duration)
 	}
 }
 

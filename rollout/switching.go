@@ -84,7 +84,7 @@ func (d bySelector) switchOver() {
 		d.report(Progressing, "WaitingForReference", "%s: Service %q can't be switched: %s", d.position(), d.o.Stable.Name, problem.Message)
 		return
 	}
-	if !d.paused() {
+	if !d.paused() && d.mayExpose(100) {
 		d.point(StableRole, w.Revision, "all its pods are available")
 	}
 }

@@ -173,14 +173,15 @@ func (d *decision) measurable() []analysis.Metric {
 	return d.metrics()
 }
 
-// measure says what to measure: every metric, as long as there is something to look at and the outcome matters.
+// measure says what to measure: every metric, as long as there is something to look at and the outcome matters, and every gate
+// that hasn't answered.
 func (d *decision) measure() *Measure {
-	metrics := d.measurable()
-	if len(metrics) == 0 {
+	metrics, gates := d.measurable(), d.waitingGates()
+	if len(metrics)+len(gates) == 0 {
 		return nil
 	}
 	release := d.next.Release
-	m := &Measure{Run: release.Run, Step: release.Step, Metrics: metrics, Since: release.ExposedAt,
+	m := &Measure{Run: release.Run, Step: release.Step, Metrics: append(slices.Clone(metrics), gates...), Since: release.ExposedAt,
 		Last: map[string]time.Time{}, From: map[string]time.Time{}}
 	if release.ExposedAt.IsZero() {
 		m.Since = release.StepStarted
@@ -196,6 +197,9 @@ func (d *decision) measure() *Measure {
 	}
 	for _, record := range release.Metrics {
 		m.Last[record.Metric] = record.At
+	}
+	for _, record := range release.Gates {
+		m.Last[gatePrefix+record.Name] = record.At
 	}
 	return m
 }

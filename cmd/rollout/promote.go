@@ -15,7 +15,7 @@ func (p *program) promoteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "promote NAME",
 		Short: "End the current step of a release, or with --full all of them",
-		Long: `End the current step of a release, or a wait for a verdict. With --full the release skips all steps and the analysis
+		Long: `End the current step of a release, or a wait for a gate or a verdict. With --full the release skips all steps, the gates and the analysis
 and goes into production as fast as it can without losing requests.
 
 The request is bound to the revision and the step that the release is at now; if it moves on meanwhile, it is refused.`,
@@ -31,7 +31,7 @@ The request is bound to the revision and the step that the release is at now; if
 			return p.request(cmd, args[0], verb, p.nothingToPromote, flags)
 		},
 	}
-	cmd.Flags().BoolVar(&full, "full", false, "Skip all steps and the analysis")
+	cmd.Flags().BoolVar(&full, "full", false, "Skip all steps, the gates and the analysis")
 	flags.addTo(cmd)
 	return cmd
 }

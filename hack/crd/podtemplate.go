@@ -30,8 +30,13 @@ func podTemplate(template *apiextensionsv1.JSONSchemaProps) {
 	container := containers.Items.Schema.Properties
 	sameAs(container, "readinessProbe", "livenessProbe")
 	sameAs(container, "startupProbe", "livenessProbe")
+	sameAs(container["lifecycle"].Properties, "preStop", "postStart")
 	sameAs(spec.Properties["affinity"].Properties, "podAntiAffinity", "podAffinity")
 	sameAs(spec.Properties, "initContainers", "containers")
+	volume := spec.Properties["volumes"].Items.Schema.Properties
+	for _, source := range []string{"configMap", "downwardAPI", "secret"} {
+		sameAs(volume["projected"].Properties["sources"].Items.Schema.Properties, source, "volumes."+source)
+	}
 	spec.Properties["ephemeralContainers"] = forbiddenList("Not allowed in a pod template: ephemeral containers are added to a running pod.")
 	spec.Nullable = false
 	template.Properties["spec"] = spec

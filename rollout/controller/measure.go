@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,8 @@ type Measurer struct {
 	jobs map[engine.Key]*job // follows mu
 	// receipts are what is asked for besides metrics.
 	receipts map[engine.Key]*receipts // follows mu
+	// inquiries are the questions that wait for a slot; follows mu.
+	inquiries map[question]*inquiry
 	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
@@ -54,7 +57,7 @@ type job struct {
 // NewMeasurer makes a Measurer. It measures nothing before Run.
 func NewMeasurer(o MeasurerOptions) *Measurer {
 	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{},
-		receipts: map[engine.Key]*receipts{}}
+		receipts: map[engine.Key]*receipts{}, inquiries: map[question]*inquiry{}}
 }
 
 // Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
@@ -137,7 +140,7 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 	wanted := map[string]bool{}
 	for _, metric := range j.measure.Metrics {
 		wanted[metric.Name] = true
-		if j.timers[metric.Name] != nil {
+		if j.timers[metric.Name] != nil || j.decided(metric) {
 			continue
 		}
 		last := j.last(metric.Name)
@@ -156,6 +159,13 @@ func (m *Measurer) schedule(key engine.Key, j *job) {
 			delete(j.timers, name)
 		}
 	}
+}
+
+// decided says whether a gate has given its last word, even if no status shows it yet.
+func (j *job) decided(metric analysis.Metric) bool {
+	return metric.Gate && !metric.Repeated && slices.ContainsFunc(j.results, func(r analysis.Measurement) bool {
+		return r.Metric == metric.Name && (r.Verdict == analysis.Pass || r.Verdict == analysis.Fail)
+	})
 }
 
 // last is when a metric was last measured, as far as this process or the status knows. A measurement is known by the one
@@ -190,22 +200,13 @@ func (m *Measurer) sourceOf(metric analysis.Metric) analysis.Source {
 
 // measure asks for one metric and schedules its next measurement.
 func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
-	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
-	case <-j.ctx.Done():
-		return
-	}
-	at := time.Now().Truncate(time.Microsecond)
-	ctx, cancel := context.WithTimeout(j.ctx, m.Timeout)
-	defer cancel()
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	id := fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
-	evidence := analysis.Evidence{Err: errNoSource}
-	if source := m.sourceOf(metric); source != nil {
-		evidence = analysis.Ask(ctx, source, metric, at.Sub(since), id)
+	at, evidence, answered := m.answer(j.ctx, metric, since, id)
+	if !answered {
+		return
 	}
 	if errors.Is(evidence.Err, analysis.ErrPending) {
 		m.later(key, j, metric)

@@ -15,6 +15,7 @@ const (
 	reasonInvalidSelector  = "InvalidSelector"
 	reasonInvalidStrategy  = "InvalidStrategy"
 	reasonInvalidMetric    = "InvalidMetric"
+	reasonInvalidGate      = "InvalidGate"
 	reasonServiceClaimed   = "ServiceClaimed"
 	reasonMissingService   = "MissingService"
 	reasonSelectorMismatch = "SelectorMismatch"

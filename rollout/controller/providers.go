@@ -31,6 +31,8 @@ type ProviderRequest struct {
 	// Owner owns the Jobs.
 	Owner    metav1.OwnerReference
 	Provider v1alpha1.MetricProvider
+	// Gate: the web server is asked for permission, not for a document.
+	Gate bool
 }
 
 // providerSource is a source that is opened when it is asked, so that a pass never waits for a Secret.

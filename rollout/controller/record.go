@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
@@ -65,6 +66,11 @@ func substance(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	out.Replicas, out.UpdatedReplicas, out.ReadyReplicas, out.AvailableReplicas = 0, 0, 0, 0
 	if r := out.Release; r != nil {
 		r.Metrics, r.Deadline, r.ReadyHighWater = nil, nil, 0
+		for i, g := range r.Gates {
+			if !g.Waived && (g.Verdict == string(analysis.Inconclusive) || g.Verdict == string(analysis.Error)) {
+				r.Gates[i] = v1alpha1.GateStatus{Name: g.Name, Since: g.Since}
+			}
+		}
 	}
 	if t := out.Traffic; t != nil {
 		t.Received = nil

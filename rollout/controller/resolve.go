@@ -75,6 +75,7 @@ func (c *Controller) resolve(w *world) resolved {
 	}
 	r.resolveAnalysis(c.Queries, c.Caches, w)
 	r.resolveReceived(c.Queries, w)
+	r.resolveGates(c.Queries, w)
 	return r
 }
 

@@ -50,6 +50,9 @@ func readRelease(r *v1alpha1.Release) *rollout.Release {
 	for _, m := range r.Metrics {
 		out.Metrics = append(out.Metrics, readRecord(m))
 	}
+	for _, g := range r.Gates {
+		out.Gates = append(out.Gates, readGate(g))
+	}
 	return out
 }
 
@@ -133,6 +136,9 @@ func newRelease(r *rollout.Release) *v1alpha1.Release {
 	}
 	for _, m := range r.Metrics {
 		out.Metrics = append(out.Metrics, newRecord(m))
+	}
+	for _, g := range r.Gates {
+		out.Gates = append(out.Gates, newGate(g))
 	}
 	return out
 }

@@ -27,6 +27,7 @@ func fullStatus() rollout.Status {
 			Metrics: []analysis.Record{{Metric: "m", Threshold: ">= 1", Verdict: analysis.Fail, Text: "0.5", Message: "was 0.5", At: at(7),
 				Passes: 1, Failures: 2, NoData: 3, Errors: 4, Inconclusive: 5, DryRun: true, Requests: 6, Streak: 7, FailureStreak: 8, ErrorStreak: 9,
 				Judged: 10, JudgedSince: at(16), Recent: []analysis.Point{{At: at(17), Verdict: analysis.Fail, Text: "0.5"}}}},
+			Gates: []rollout.GateRecord{{Name: "window", Since: at(18), At: at(19), Verdict: analysis.Inconclusive, Message: "until Monday", Waived: true}},
 		},
 		Ledger: rollout.Ledger{Low: 5, High: 25, Accepted: true, Since: at(8), Rules: "shadow, testers", Astray: true,
 			Stable: rollout.Pointer{Revision: "sss", Since: at(9)}, Canary: rollout.Pointer{Revision: "ccc", Since: at(10)}},
@@ -71,7 +72,7 @@ func noZeros(t *testing.T, v reflect.Value, path string) {
 func normalize(s *rollout.Status) {
 	r, l := s.Release, &s.Ledger
 	for _, t := range []*time.Time{&r.Started, &r.StepStarted, &r.Deadline, &r.Capacity.Since, &r.StableCapacity.Since, &r.ExposedAt, &r.AbortedAt,
-		&r.Metrics[0].At, &r.Metrics[0].JudgedSince, &r.Metrics[0].Recent[0].At, &l.Since, &l.Stable.Since, &l.Canary.Since, &s.Restart.At, &s.Restart.Until, &s.Restart.Progress, &s.Answer.At} {
+		&r.Metrics[0].At, &r.Metrics[0].JudgedSince, &r.Metrics[0].Recent[0].At, &r.Gates[0].Since, &r.Gates[0].At, &l.Since, &l.Stable.Since, &l.Canary.Since, &s.Restart.At, &s.Restart.Until, &s.Restart.Progress, &s.Answer.At} {
 		*t = t.UTC()
 	}
 }

@@ -53,6 +53,8 @@ type Cluster struct {
 	evidence evidence
 	// outage is what the metric source answers instead of the truth; empty while it works.
 	outage Outage
+	// replies are what gates answer, by name.
+	replies map[string]Reply
 	// asked counts measurements.
 	asked int
 	// known are the versions that a pass has seen whose status was written. What a person changed and changed again

@@ -51,6 +51,7 @@ func (r Result) String() string {
 type history struct {
 	*Cluster
 	random *rand.Rand
+	gates  gatekeepers
 	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles; rewires: the user may
 	// want something else to carry the traffic.
 	jumps, overlap, alone, rewires bool
@@ -87,6 +88,7 @@ func (h *history) seen() map[string]int {
 			"swapped":   before.Swapped != after.Swapped,
 			"went back": before.Runs != after.Runs && after.Release != nil && after.Release.Phase == rollout.Promoting,
 			"judged":    judged(before.Release, after.Release, o.spec.Steps),
+			"confirmed": confirmed(before.Release, after.Release),
 		} {
 			if is {
 				seen[what]++
@@ -131,8 +133,9 @@ func Explain(seed uint64, o Options, lines int) string {
 
 func newHistory(seed uint64, o Options) *history {
 	random := rand.New(rand.NewPCG(seed, 0))
-	h := &history{random: random}
+	h := &history{random: random, gates: gatekeepers{rand.New(rand.NewPCG(seed, 1))}}
 	s := h.drawSettings()
+	s.Spec.Gates = h.gates.draw()
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
@@ -146,9 +149,10 @@ func newHistory(seed uint64, o Options) *history {
 
 func describe(s Settings) string {
 	spec := s.Spec
-	spec.Metrics, spec.PostMetrics, spec.Steps = nil, nil, nil
-	return fmt.Sprintf("%d routes, installed %t, instant %t, steps %s, %d and %d metrics, %+v",
-		s.Routes, s.Installed, s.Instant, plan(s.Spec.Steps), len(s.Spec.Metrics), len(s.Spec.PostMetrics), spec)
+	// What is pointed to is written apart, or its address would be in the transcript.
+	spec.Metrics, spec.PostMetrics, spec.Steps, spec.Affinity = nil, nil, nil, nil
+	return fmt.Sprintf("%d routes, installed %t, instant %t, steps %s, %d and %d metrics, affinity %+v, %+v",
+		s.Routes, s.Installed, s.Instant, plan(s.Spec.Steps), len(s.Spec.Metrics), len(s.Spec.PostMetrics), s.Spec.Affinity, spec)
 }
 
 // plan writes steps as the golden transcripts do.
@@ -176,6 +180,7 @@ func (h *history) oneIn(n int) bool { return h.random.IntN(n) == 0 }
 // step lets some time pass and one thing happen.
 func (h *history) step() {
 	h.now = h.now.Add(h.pause())
+	h.gates.change(h)
 	switch n := h.random.IntN(100); {
 	case n < 45:
 		h.controllerStep()

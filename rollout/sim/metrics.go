@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollout-dev/rollout/analysis"
@@ -68,6 +69,9 @@ const enough = 1000
 
 // ask is the metric source. It notes a pass that was measured while the canary was sure to have all traffic.
 func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis.Measurement {
+	if metric.Gate {
+		return c.reply(measure, metric)
+	}
 	run := measure.Run
 	m := analysis.Measurement{Run: run, Step: measure.Step, Metric: metric.Name}
 	release := c.Status().Release
@@ -173,8 +177,10 @@ func (p *process) forgetPersisted(status rollout.Status) {
 		if status.Release == nil || status.Release.Run > m.Run {
 			return true
 		}
-		return status.Release.Run == m.Run && slices.ContainsFunc(status.Release.Metrics, func(r analysis.Record) bool {
+		return status.Release.Run == m.Run && (slices.ContainsFunc(status.Release.Metrics, func(r analysis.Record) bool {
 			return r.Metric == m.Metric && !m.At.After(r.At)
-		})
+		}) || slices.ContainsFunc(status.Release.Gates, func(r rollout.GateRecord) bool {
+			return "gate/"+r.Name == m.Metric && !m.At.After(r.At)
+		}) || strings.HasPrefix(m.Metric, "gate/") && m.Step < status.Release.Step)
 	})
 }

@@ -89,6 +89,7 @@ func hasty() []mutant {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Evict{Revision: o.Status.Stable, Pods: 9, Until: o.Status.Restart.Until}}, true
 			}
 		})},
+		{"asks no gate", "GatesHold", believing(func(o *rollout.Observed) { o.Spec.Gates = nil })},
 		{"takes a step for judged", "OnlyVerdictsPromote", believing(func(o *rollout.Observed) {
 			o.Spec.Steps = slices.Clone(o.Spec.Steps)
 			for i := range o.Spec.Steps {

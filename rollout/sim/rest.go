@@ -40,7 +40,7 @@ func (h *history) rest() {
 
 // repair undoes what would keep the engine from its work for good.
 func (h *history) repair() {
-	h.outage = ""
+	h.outage, h.replies = "", nil
 	for _, p := range h.processes {
 		p.offset, p.frozen, p.running, p.pass = 0, time.Time{}, false, nil
 	}

@@ -106,7 +106,7 @@ func TestTheEncoderKnowsEveryFieldThatMakesAState(t *testing.T) {
 		of     any
 		fields string
 	}{
-		{Cluster{}, "settings store now quality pods data evidence outage asked known processes violations"},
+		{Cluster{}, "settings store now quality pods data evidence outage replies asked known processes violations"},
 		{object{}, "version deleted spec invalid status report request"},
 		{replicaSet{}, "Workload version uid"},
 		{service{}, "version missing revision"},
@@ -122,7 +122,7 @@ func TestTheEncoderKnowsEveryFieldThatMakesAState(t *testing.T) {
 		{rollout.Request{}, "ID Verb Revision Step"},
 		{rollout.Status{}, "Stable Runs Release Wiring Swapped Held UndoTo Restart Former Ledger Answer"},
 		{rollout.Release{}, "Run Revision Phase Step Started StepStarted Deadline ReadyHighWater WeightHighWater Capacity StableCapacity " +
-			"ExposedAt Approved Cause CauseMessage AbortedAt Metrics"},
+			"ExposedAt Approved Cause CauseMessage AbortedAt Metrics Gates"},
 		{rollout.Restarting{}, "At All Until Left Progress Done"},
 		{rollout.Ledger{}, "Low High Accepted Since Rules Astray Stable Canary"},
 		{rollout.Report{}, "State Reason Message Stalled StalledReason StalledMessage Available"},

@@ -138,6 +138,14 @@ func (e *encoder) release(r rollout.Release, split time.Time) {
 		e.record(m, split, r.StepStarted)
 	}
 	e.end()
+	for _, g := range r.Gates {
+		e.text(g.Name)
+		e.text(string(g.Verdict))
+		e.flag(g.Waived)
+		e.age(g.Since, e.clock, e.wait)
+		e.age(g.At, e.clock, e.wait)
+	}
+	e.end()
 }
 
 // record is what was measured, and whether that was after the split changed, after it had settled, and after the step began.

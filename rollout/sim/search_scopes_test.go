@@ -77,6 +77,19 @@ func measuredScope() Scope {
 	return s
 }
 
+// gatedScope is a canary that others have a say in: before it begins, and before each larger share for a time that ends in a
+// search.
+func gatedScope() Scope {
+	s := release("gated canary", small("routes", rollout.Step{Kind: rollout.SetWeight, Weight: 50}))
+	s.Settings.Spec.Gates = []rollout.Gate{
+		{Name: "window", At: rollout.BeforeRelease, Interval: time.Second, Deadline: 3 * time.Second, OnDeadline: rollout.Hold},
+		{Name: "load", At: rollout.BeforeIncrease, Interval: time.Second, Deadline: 3 * time.Second, OnDeadline: rollout.Continue},
+	}
+	s.People = []string{"push v1", "push v3", "abort", "promote", "retry"}
+	s.Breaks = []string{"crash", "lost answer", "refused write", "frozen leader", "stalled watch", "late", "odd measurement"}
+	return s
+}
+
 // podsScope: controllers only take turns where no router splits the traffic; see the package comment.
 func podsScope() Scope {
 	spec := small("pods", rollout.Step{Kind: rollout.SetWeight, Weight: 34}, rollout.Step{Kind: rollout.Pause}, rollout.Step{Kind: rollout.SetWeight, Weight: 67})

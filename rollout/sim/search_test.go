@@ -22,7 +22,7 @@ var (
 func searched() []Scope {
 	each := []Scope{
 		canaryScope(), pingPongScope(), dynamicScope(), measuredScope(), podsScope(), blueGreenScope(), installScope(), operatedScope(),
-		rewiredScope(), clockScope(), ruledScope(),
+		rewiredScope(), clockScope(), ruledScope(), gatedScope(),
 	}
 	var all []Scope
 	for _, s := range each {
@@ -89,6 +89,7 @@ func mistakes() []mistake {
 		"leaves a bad revision its traffic while its pods are ready":         canaryScope().with(1, 0),
 		"gives everything back at once to a stable that has given pods back": dynamicScope().with(1, 0),
 		"does not wait for a verdict":                                        measuredScope(),
+		"asks no gate":                                                       gatedScope(),
 		"doesn't say when to look again":                                     canaryScope(),
 	}
 	var all []mistake

@@ -94,7 +94,7 @@ func TestHistoriesReachEveryTransition(t *testing.T) {
 		"Installing", "Stepping", "Promoting", "Aborted", "promoted",
 		"aborted by Request", "aborted by Analysis", "aborted by Deadline", "aborted by Superseded",
 		"accepted promote", "accepted promote-full", "accepted abort", "accepted retry", "accepted pause", "accepted resume",
-		"accepted undo", "accepted restart", "restarted", "rewired", "swapped", "went back", "judged",
+		"accepted undo", "accepted restart", "restarted", "rewired", "swapped", "went back", "judged", "aborted by Gate", "confirmed",
 	} {
 		require.Greater(t, seen[what], 20, "%s, of %v", what, seen)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rollout-dev/rollout/analysis/outbound"
 	"github.com/rollout-dev/rollout/providers/cloudwatch"
 	"github.com/rollout-dev/rollout/providers/datadog"
+	"github.com/rollout-dev/rollout/providers/gate"
 	"github.com/rollout-dev/rollout/providers/graphite"
 	"github.com/rollout-dev/rollout/providers/influxdb"
 	"github.com/rollout-dev/rollout/providers/kubernetes"
@@ -32,6 +33,8 @@ func (o *Opener) make(ctx context.Context, v *vault, r Request) (*opened, error)
 	switch p := r.Provider; {
 	case p.Prometheus != nil:
 		return o.prometheus(ctx, v, *p.Prometheus)
+	case p.Web != nil && r.Gate:
+		return o.gate(ctx, v, *p.Web)
 	case p.Web != nil:
 		return o.web(ctx, v, *p.Web)
 	case p.Graphite != nil:
@@ -86,6 +89,15 @@ func (o *Opener) web(ctx context.Context, v *vault, p v1alpha1.WebProvider) (*op
 		method = http.MethodPost
 	}
 	source, err := web.New(web.Options{Client: outbound.Client(transport), URL: p.URL, Method: method, Body: p.Body, Path: p.JSONPath, Secrets: v.values})
+	return over(transport, source, "web", err)
+}
+
+func (o *Opener) gate(ctx context.Context, v *vault, p v1alpha1.WebProvider) (*opened, error) {
+	transport, err := o.connect(ctx, v, "web", p.URL, p.Connection, nil)
+	if err != nil {
+		return nil, err
+	}
+	source, err := gate.New(p.URL, outbound.Client(transport), v.values...)
 	return over(transport, source, "web", err)
 }
 

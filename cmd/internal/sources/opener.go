@@ -58,6 +58,8 @@ type Request struct {
 	// Owner owns the Jobs.
 	Owner    metav1.OwnerReference
 	Provider v1alpha1.MetricProvider
+	// Gate: the web server is asked for permission, not for a document.
+	Gate bool
 }
 
 // Query opens the source, or takes one that is open, and asks it.

@@ -135,6 +135,28 @@ func TestNoProviderShowsASecretWhenTheServerQuotesIt(t *testing.T) {
 	}
 }
 
+func TestAGateIsAskedWithItsCredentialsAndShowsNone(t *testing.T) {
+	for status, verdict := range map[int]analysis.Verdict{http.StatusOK: analysis.Inconclusive, http.StatusBadGateway: analysis.Error} {
+		address, sent := echo(t, status, `{"verdict":"wait","reason":"Bearer tok-Qx81, pwd-Lm63"}`)
+		o, _ := opener(t, nil)
+		sample, err := o.Query(t.Context(), Request{Namespace: "shop", Gate: true, Provider: v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: address + "/window",
+			Connection: v1alpha1.Connection{Authorization: &v1alpha1.Authorization{Bearer: new(key("token"))}, Headers: []v1alpha1.Header{{Name: "X-Key", SecretKeyRef: new(key("password"))}}}}}},
+			analysis.Query{Text: "{}", ID: "8f2e/1/1/window"})
+		got := analysis.Judge(analysis.Metric{Gate: true}, analysis.Evidence{Sample: sample, Err: err})
+		require.Equal(t, verdict, got.Verdict)
+		require.Contains(t, got.Message, "***")
+		requireNothingSeen(t, got.Message)
+		require.Equal(t, []string{"Bearer tok-Qx81", hidden["password"], "8f2e/1/1/window"},
+			[]string{(*sent)[0].Get("Authorization"), (*sent)[0].Get("X-Key"), (*sent)[0].Get("Idempotency-Key")})
+	}
+}
+
+func TestAGateIsReachedOnlyWhereTheOperatorAllows(t *testing.T) {
+	o, _ := opener(t, nil)
+	_, err := o.Query(t.Context(), Request{Namespace: "shop", Gate: true, Provider: v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: "http://169.254.169.254/latest"}}}, analysis.Query{})
+	require.ErrorContains(t, err, "169.254.169.254 is refused")
+}
+
 func TestAServerThatAnswersWithWhatItWasSentGivesNoSecretAway(t *testing.T) {
 	address, _ := echo(t, http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[`+
 		`{"metric":{"seen":"from-the-token-server"},"value":[1,"1"]},{"metric":{"seen":"Bearer tok-Qx81"},"value":[1,"1"]}]}}`)

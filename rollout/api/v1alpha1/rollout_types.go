@@ -105,6 +105,13 @@ type RolloutSpec struct {
 	// +optional
 	Analysis *AnalysisHistory `json:"analysis,omitempty"`
 
+	// Gates are other systems that are asked before a release goes on, or told of it.
+	// +optional
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=map
+	// +listMapKey=name
+	Gates []Gate `json:"gates,omitempty"`
+
 	// RestartAt replaces every pod that was created before this time, a few at once and with surge, so that nothing is
 	// missing meanwhile. It may lie in the future.
 	// +optional

@@ -178,7 +178,7 @@ type Release struct {
 	// Approved is set when a person asked to go on without a verdict.
 	// +optional
 	Approved bool `json:"approved,omitempty"`
-	// Cause is why the release is being or was taken back: Request, Analysis, Deadline or Superseded.
+	// Cause is why the release is being or was taken back: Request, Analysis, Gate, Deadline or Superseded.
 	// +optional
 	Cause string `json:"cause,omitempty"`
 	// CauseMessage is the cause in a sentence.
@@ -192,6 +192,11 @@ type Release struct {
 	// +listType=map
 	// +listMapKey=name
 	Metrics []MetricStatus `json:"metrics,omitempty"`
+	// Gates are those that were asked at the current step.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Gates []GateStatus `json:"gates,omitempty"`
 }
 
 // MetricStatus is what has been measured of one metric in one run.

@@ -28,6 +28,7 @@ func Tree(p Picture, s Style, now time.Time) string {
 	c.plan(p.Rollout)
 	c.revisions(p)
 	c.metrics(p.Rollout)
+	c.gates(p.Rollout)
 	if p.Note != "" {
 		c.printf("\n%s\n", s.apply(dim, p.Note))
 	}
