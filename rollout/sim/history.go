@@ -22,6 +22,8 @@ type Options struct {
 	Steps int
 	// Decide is what decides, rollout.Decide if nil.
 	Decide func(rollout.Observed) rollout.Plan
+	// Setting changes what was drawn for a history to look at one kind of them more often; nil for nothing.
+	Setting func(*Settings)
 	// Trace is told everything that happens; nil for nobody.
 	Trace Trace
 }
@@ -136,6 +138,9 @@ func newHistory(seed uint64, o Options) *history {
 	h := &history{random: random, gates: gatekeepers{rand.New(rand.NewPCG(seed, 1))}}
 	s := h.drawSettings()
 	s.Spec.Gates = h.gates.draw()
+	if o.Setting != nil {
+		o.Setting(&s)
+	}
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace
 	h.jumps = h.oneIn(8)
 	s.Instant = h.jumps
