@@ -33,40 +33,37 @@ import (
 func (s *script) do(command string) {
 	words := strings.Fields(command)
 	verb, rest := words[0], words[1:]
-	switch verb {
-	case "rollout":
-		s.start(rest)
-	case "revision":
-		s.revision(rest)
-	case "push":
-		s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = rest[0] })
-	case "run":
-		s.run(rest)
-	case "request":
-		s.request(rest)
-	case "set":
-		s.cluster.Edit(func(spec *rollout.Spec) { s.set(spec, rest) })
-	case "gitops":
-		s.gitops(rest)
-	case "service":
-		s.service(rest)
-	case "metrics":
-		outages := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
-			"several": sim.Torn, "few": sim.Few, "lying": sim.Lying}
-		outage, known := outages[strings.Join(rest, " ")]
-		require.True(s.t, known, "there is no such outage")
-		s.cluster.SetOutage(outage)
-	case "received":
-		s.cluster.SetReceived(float64(s.number(rest[0])))
-	case "gate":
-		reply, known := map[string]sim.Reply{"opens": "", "waits": sim.Waits, "refuses": sim.Refuses, "unreachable": sim.Unreachable}[rest[1]]
-		require.True(s.t, known, "no gate "+rest[1])
-		s.cluster.SetReply(rest[0], reply)
-	case "crash":
-		s.cluster.Crash(rest[0], s.duration(rest[1]))
-	default:
-		require.Fail(s.t, "there is no command "+verb)
-	}
+	act, known := map[string]func(){
+		"rollout":  func() { s.start(rest) },
+		"revision": func() { s.revision(rest) },
+		"push":     func() { s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = rest[0] }) },
+		"run":      func() { s.run(rest) },
+		"request":  func() { s.request(rest) },
+		"set":      func() { s.cluster.Edit(func(spec *rollout.Spec) { s.set(spec, rest) }) },
+		"gitops":   func() { s.gitops(rest) },
+		"service":  func() { s.service(rest) },
+		"metrics":  func() { s.metrics(strings.Join(rest, " ")) },
+		"received": func() { s.cluster.SetReceived(float64(s.number(rest[0]))) },
+		"gate":     func() { s.reply(rest[0], rest[1]) },
+		"crash":    func() { s.cluster.Crash(rest[0], s.duration(rest[1])) },
+	}[verb]
+	require.True(s.t, known, "there is no command "+verb)
+	act()
+}
+
+// metrics changes what the metric source answers.
+func (s *script) metrics(answer string) {
+	outage, known := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
+		"several": sim.Torn, "few": sim.Few, "lying": sim.Lying}[answer]
+	require.True(s.t, known, "there is no outage "+answer)
+	s.cluster.SetOutage(outage)
+}
+
+// reply changes what a gate answers.
+func (s *script) reply(name, answer string) {
+	reply, known := map[string]sim.Reply{"opens": "", "waits": sim.Waits, "refuses": sim.Refuses, "unreachable": sim.Unreachable}[answer]
+	require.True(s.t, known, "there is no answer "+answer)
+	s.cluster.SetReply(name, reply)
 }
 
 // start makes the cluster.
