@@ -33,7 +33,7 @@ type TrafficRouting struct {
 	MeasuredShare *MeasuredShare `json:"measuredShare,omitempty"`
 
 	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
-	// endpoints of a Service. Default 3.
+	// endpoints of a Service. Default 3, with VirtualServices 10: istiod may take that long.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
