@@ -207,7 +207,13 @@ func (l *Load) snapshot() (Answers, <-chan struct{}) {
 // WaitFor returns when n requests that were sent after since have been answered, or with an error when ctx or the load
 // ends before.
 func (l *Load) WaitFor(ctx context.Context, n int, since time.Time) error {
-	return l.Wait(ctx, fmt.Sprintf("%d answers", n), func(a Answers) bool { return len(a.Since(since)) >= n })
+	looked, found := 0, 0
+	return l.Wait(ctx, fmt.Sprintf("%d answers", n), func(a Answers) bool {
+		// There are many, and this is asked with every one that is added.
+		found += len(a[looked:].Since(since))
+		looked = len(a)
+		return found >= n
+	})
 }
 
 // Wait returns when the answers so far meet a condition, or with an error that says what was waited for when ctx or the
