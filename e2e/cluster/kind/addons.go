@@ -154,10 +154,10 @@ func (c *cluster) applyGatewayAPI(ctx context.Context, k *client) error {
 	}
 	slices.Sort(files)
 	for _, file := range files {
-		if filepath.Base(file) == "kustomization.yaml" {
+		name := filepath.Base(file)
+		if name == "kustomization.yaml" {
 			continue
 		}
-		name := filepath.Base(file)
 		manifest, err := os.ReadFile(filepath.Join(module, "config", "crd", channel(name), name))
 		if err != nil {
 			return fmt.Errorf("read a definition of the Gateway API: %w", err)
