@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// planeTime bounds everything that is played on one data plane.
-	planeTime = 10 * time.Minute
+	// planeTime bounds everything that is played on one data plane. It takes a fifth of that where nothing else runs.
+	planeTime = 15 * time.Minute
 	// lostCalls is the percentage of the controller's calls to the API server that fail in the last play.
 	lostCalls = 20
 )
