@@ -55,7 +55,7 @@ func planes() []plane {
 		{router: "Traefik, HTTPRoute and Istio, VirtualService", plan: meshPlan("mesh-and-gateway.yaml", gatewayRoutes("HTTPRoute", weightedSteps, meshRoute)),
 			enter: gatewayAndMesh, stops: weighted, abort: abortWithoutMesh},
 		{router: "kube-proxy, Service", plan: plan{manifest: "switched.yaml", strategy: bySwitch().held},
-			enter: nodePublic, stops: []stop{nothing}},
+			enter: nodePublic, stops: []stop{nothing}, connected: true},
 	}
 }
 

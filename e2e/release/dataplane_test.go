@@ -30,6 +30,8 @@ type plane struct {
 	stops []stop
 	// sticky: there are clients that keep the cookies of a release, as soon as there are any.
 	sticky bool
+	// connected: clients keep connections to pods, and leave them when these go.
+	connected bool
 	// abort plays the first release instead of (*scene).abortRelease, unless it is nil.
 	abort func(*scene, *planeRow)
 }
@@ -143,9 +145,12 @@ func (s *scene) release(version string, r *planeRow) {
 		s.ask("promote")
 	}
 	s.untilServed(version)
-	// Where clients keep connections to pods, they leave them when these go.
-	s.awaitPods(s.rollout().Status.StableRevision)
+	stable := s.rollout().Status.StableRevision
+	if s.connected {
+		s.awaitPods(stable)
+	}
 	s.measure(version, everything, r)
+	s.awaitPods(stable)
 }
 
 // hold waits until the release of a version waits for a person beyond a step, and returns at which.
