@@ -78,6 +78,8 @@ func (s *shop) awaitGateway() {
 func (s *shop) awaitAnswer(entrance load.Options) {
 	s.t.Helper()
 	require.NoError(s.t, poll(s.ctx, "an answer of the shop", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, entrance.URL, nil)
 		if err != nil {
 			return err

@@ -78,6 +78,9 @@ type AffinityCookie struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
 	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
+	// Secure keeps the cookie out of requests without TLS. Default false.
+	// +optional
+	Secure bool `json:"secure,omitempty"`
 }
 
 // GatewayAPI names routes of the Gateway API. In every rule that names the stable and the canary Service the engine sets the weights

@@ -1,0 +1,116 @@
+//go:build e2e
+
+package release
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/rollout-dev/rollout/e2e/load"
+)
+
+const (
+	// mostRequests is how many requests a share is measured with at most. Where chance decides about each of them and the share is
+	// right, that many are off by shareTolerance in two of a million measurements; there are some dozens in a run.
+	mostRequests = 6000
+	// sureness is how many standard deviations to either side a measurement has to be away from the limits of what is tolerated to
+	// need no more requests.
+	sureness = 1.645
+)
+
+// crowd are clients of a kind.
+type crowd struct {
+	*clients
+	// who they are, in the words "share of v2 ...".
+	who string
+	// share of the new version that they should receive at a stop, in percent.
+	share func(stop) float64
+	// version is the one whose cookies they keep; empty for clients that keep none.
+	version string
+}
+
+// audience are the clients of a shop.
+type audience []crowd
+
+// everybody is a crowd of clients that nothing distinguishes.
+func everybody(who string, c *clients) crowd {
+	return crowd{clients: c, who: who, share: func(at stop) float64 { return at.share }}
+}
+
+// testers send a header that says so.
+func testers(c *clients) crowd {
+	return crowd{clients: c, who: "of testers", share: func(at stop) float64 { return at.testers }}
+}
+
+// certain says whether no chance is involved.
+func (at stop) certain() bool { return at == nothing || at == everything }
+
+// measure requires that clients receive what they should of a version from now on.
+func (s *scene) measure(version string, at stop, r *planeRow) {
+	s.t.Helper()
+	if s.sticky && !at.certain() {
+		s.followCookies(version)
+	}
+	from := time.Now()
+	for _, c := range slices.Concat(s.audience, s.keepers) {
+		if c.version == "" || c.version == version || at.certain() {
+			s.compare(version, c.share(at), c, from, r)
+		}
+	}
+}
+
+// compare measures a share with as few requests as it takes to be sure of it, or with as many as it takes to blame nobody for bad luck.
+func (s *scene) compare(version string, want float64, c crowd, from time.Time, r *planeRow) {
+	s.t.Helper()
+	for n := shareRequests; ; n += shareRequests {
+		c.awaitRequests(n, from)
+		c.requireNoFailure()
+		received := c.Answers().Since(from)
+		share := 100 * received.Share(version)
+		if n < mostRequests && tolerance(want) > 0 && !isSure(want, share, len(received)) {
+			continue
+		}
+		r.shares = append(r.shares, receivedShare{want, share})
+		s.journal.note("%s gets %.1f %% %s, %g %% are wanted: %s", version, share, c.who, want, received)
+		require.InDelta(s.t, want, share, tolerance(want), "share of %s %s: %s", version, c.who, received)
+		return
+	}
+}
+
+// tolerance is how far from what is wanted a share may be, in percent. All or nothing is no matter of chance.
+func tolerance(want float64) float64 {
+	if want == 0 || want == 100 {
+		return 0
+	}
+	return shareTolerance
+}
+
+// isSure says whether the share that n requests showed is 95 % certain to be a right one.
+func isSure(want, share float64, n int) bool {
+	deviation := math.Sqrt(want * (100 - want) / float64(n))
+	return math.Abs(share-want)+sureness*deviation <= tolerance(want)
+}
+
+// throughGatewayAs sends requests to the gateway with a header.
+func (s *shop) throughGatewayAs(header map[string][]string) *clients {
+	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: planeRate, Timeout: patience, Header: header})
+}
+
+// connectThroughGateway sends requests to the gateway's port for connections, which knows no host. Each has a connection of its own.
+func (s *shop) connectThroughGateway() *clients {
+	s.t.Helper()
+	const gateway = "traefik"
+	found, err := s.kube.CoreV1().Services(gateway).Get(s.ctx, gateway, metav1.GetOptions{})
+	require.NoError(s.t, err)
+	at := slices.IndexFunc(found.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == "tcp" })
+	require.GreaterOrEqual(s.t, at, 0, "Service %s has no port tcp", gateway)
+	return s.send(load.Options{URL: fmt.Sprintf("http://%s:%d", s.node, found.Spec.Ports[at].NodePort), Rate: planeRate, Timeout: patience,
+		Transport: &http.Transport{DisableKeepAlives: true}})
+}
