@@ -16,7 +16,7 @@ import (
 // gatewayAndMesh are clients from outside and from inside.
 func gatewayAndMesh(s *shop) audience {
 	return audience{
-		everybody("of clients of the gateway", s.throughGatewayAs(nil)),
+		everybody("of clients of the gateway", s.throughGatewayAs(planeRate, nil)),
 		everybody("of clients in the mesh", s.callThroughMesh("client", meshRate, "")),
 	}
 }

@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// What clients send per second: those in the mesh, others, and those that keep a cookie.
-	meshRate, planeRate, keeperRate = 300, 200, 100
+	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Together they keep
+	// half of two processors busy.
+	meshRate, planeRate, certainRate = 250, 150, 100
 	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
 	// settling is how long a data plane may need to take over a route: settleSeconds of every plan here.
@@ -97,15 +98,15 @@ func meshPublic(s *shop) audience {
 }
 
 func meshWithTesters(s *shop) audience {
-	return append(meshPublic(s), testers(s.callThroughMesh("tester", planeRate, testerHeader+"="+testerValue)))
+	return append(meshPublic(s), testers(s.callThroughMesh("tester", certainRate, testerHeader+"="+testerValue)))
 }
 
 func gatewayPublic(s *shop) audience {
-	return audience{everybody("of all clients", s.throughGatewayAs(nil))}
+	return audience{everybody("of all clients", s.throughGatewayAs(planeRate, nil))}
 }
 
 func gatewayWithTesters(s *shop) audience {
-	return append(gatewayPublic(s), testers(s.throughGatewayAs(map[string][]string{"X-Tester": {testerValue}})))
+	return append(gatewayPublic(s), testers(s.throughGatewayAs(certainRate, map[string][]string{"X-Tester": {testerValue}})))
 }
 
 func gatewayConnections(s *shop) audience {
