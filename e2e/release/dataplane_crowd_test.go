@@ -3,15 +3,11 @@
 package release
 
 import (
-	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/e2e/load"
 )
@@ -104,17 +100,5 @@ func isSure(want, share float64, n int) bool {
 
 // throughGatewayAs sends requests to the gateway with a header.
 func (s *shop) throughGatewayAs(rate int, header map[string][]string) *clients {
-	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: rate, Timeout: patience, Header: header})
-}
-
-// connectThroughGateway sends requests to the gateway's port for connections, which knows no host. Each has a connection of its own.
-func (s *shop) connectThroughGateway() *clients {
-	s.t.Helper()
-	const gateway = "traefik"
-	found, err := s.kube.CoreV1().Services(gateway).Get(s.ctx, gateway, metav1.GetOptions{})
-	require.NoError(s.t, err)
-	at := slices.IndexFunc(found.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == "tcp" })
-	require.GreaterOrEqual(s.t, at, 0, "Service %s has no port tcp", gateway)
-	return s.send(load.Options{URL: fmt.Sprintf("http://%s:%d", s.node, found.Spec.Ports[at].NodePort), Rate: planeRate, Timeout: patience,
-		Transport: &http.Transport{DisableKeepAlives: true}})
+	return s.send(load.Options{URL: s.gatewayURL(), Host: s.host(), Rate: rate, Timeout: patience, Header: header})
 }

@@ -30,6 +30,8 @@ const (
 	managedTesters = `managedRoutes: [{name: testers}]`
 	affinity       = `affinity: {cookie: {name: ` + sessionCookie + `}}`
 	meshRoute      = `istio: {virtualService: {name: shop}}`
+
+	connectionRoutes = `gatewayAPI: {routes: [{kind: TCPRoute, name: shop}, {kind: TLSRoute, name: shop}]}`
 )
 
 // planes are all data planes.
@@ -51,8 +53,8 @@ func planes() []plane {
 			enter: gatewayPublic, stops: weighted},
 		{router: "Traefik, header route", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", testersSteps, managedTesters)},
 			enter: gatewayWithTesters, stops: tested},
-		{router: "Traefik, TCPRoute", plan: plan{manifest: "connected.yaml", strategy: gatewayRoutes("TCPRoute", weightedSteps)},
-			enter: gatewayConnections, stops: weighted},
+		{router: "Traefik, TCPRoute and TLSRoute", plan: plan{manifest: "connections.yaml", strategy: with(hostsStrategy, routing(connectionRoutes), weightedSteps)},
+			enter: connections, stops: weighted},
 		{router: "Traefik, HTTPRoute and Istio, VirtualService", plan: meshPlan("mesh-and-gateway.yaml", gatewayRoutes("HTTPRoute", weightedSteps, meshRoute)),
 			enter: gatewayAndMesh, stops: weighted, abort: abortWithoutMesh},
 		{router: "kube-proxy, Service", plan: plan{manifest: "switched.yaml", strategy: bySwitch().held},
@@ -107,10 +109,6 @@ func gatewayPublic(s *shop) audience {
 
 func gatewayWithTesters(s *shop) audience {
 	return append(gatewayPublic(s), testers(s.throughGatewayAs(certainRate, map[string][]string{"X-Tester": {testerValue}})))
-}
-
-func gatewayConnections(s *shop) audience {
-	return audience{everybody("of all connections", s.connectThroughGateway())}
 }
 
 func nodePublic(s *shop) audience {
