@@ -3,15 +3,11 @@
 package release
 
 import (
-	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/e2e/load"
 )
@@ -23,6 +19,8 @@ const (
 	// sureness is how many standard deviations to either side a measurement has to be away from the limits of what is tolerated to
 	// need no more requests.
 	sureness = 1.645
+	// step is how many more requests there are between two looks at a share, and as many are enough where no chance is involved.
+	step = 500
 )
 
 // crowd are clients of a kind.
@@ -32,6 +30,8 @@ type crowd struct {
 	who string
 	// share of the new version that they should receive at a stop, in percent.
 	share func(stop) float64
+	// least is how many requests every share is measured with.
+	least int
 	// version is the one whose cookies they keep; empty for clients that keep none.
 	version string
 }
@@ -41,12 +41,12 @@ type audience []crowd
 
 // everybody is a crowd of clients that nothing distinguishes.
 func everybody(who string, c *clients) crowd {
-	return crowd{clients: c, who: who, share: func(at stop) float64 { return at.share }}
+	return crowd{clients: c, who: who, least: shareRequests, share: func(at stop) float64 { return at.share }}
 }
 
 // testers send a header that says so.
 func testers(c *clients) crowd {
-	return crowd{clients: c, who: "of testers", share: func(at stop) float64 { return at.testers }}
+	return crowd{clients: c, who: "of testers", least: step, share: func(at stop) float64 { return at.testers }}
 }
 
 // certain says whether no chance is involved.
@@ -69,7 +69,7 @@ func (s *scene) measure(version string, at stop, r *planeRow) {
 // compare measures a share with as few requests as it takes to be sure of it, or with as many as it takes to blame nobody for bad luck.
 func (s *scene) compare(version string, want float64, c crowd, from time.Time, r *planeRow) {
 	s.t.Helper()
-	for n := shareRequests; ; n += shareRequests {
+	for n := c.least; ; n += step {
 		c.awaitRequests(n, from)
 		c.requireNoFailure()
 		received := c.Answers().Since(from)
@@ -99,18 +99,6 @@ func isSure(want, share float64, n int) bool {
 }
 
 // throughGatewayAs sends requests to the gateway with a header.
-func (s *shop) throughGatewayAs(header map[string][]string) *clients {
-	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: planeRate, Timeout: patience, Header: header})
-}
-
-// connectThroughGateway sends requests to the gateway's port for connections, which knows no host. Each has a connection of its own.
-func (s *shop) connectThroughGateway() *clients {
-	s.t.Helper()
-	const gateway = "traefik"
-	found, err := s.kube.CoreV1().Services(gateway).Get(s.ctx, gateway, metav1.GetOptions{})
-	require.NoError(s.t, err)
-	at := slices.IndexFunc(found.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == "tcp" })
-	require.GreaterOrEqual(s.t, at, 0, "Service %s has no port tcp", gateway)
-	return s.send(load.Options{URL: fmt.Sprintf("http://%s:%d", s.node, found.Spec.Ports[at].NodePort), Rate: planeRate, Timeout: patience,
-		Transport: &http.Transport{DisableKeepAlives: true}})
+func (s *shop) throughGatewayAs(rate int, header map[string][]string) *clients {
+	return s.send(load.Options{URL: s.gatewayURL(), Host: s.host(), Rate: rate, Timeout: patience, Header: header})
 }

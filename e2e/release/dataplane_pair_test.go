@@ -16,7 +16,7 @@ import (
 // gatewayAndMesh are clients from outside and from inside.
 func gatewayAndMesh(s *shop) audience {
 	return audience{
-		everybody("of clients of the gateway", s.throughGatewayAs(nil)),
+		everybody("of clients of the gateway", s.throughGatewayAs(planeRate, nil)),
 		everybody("of clients in the mesh", s.callThroughMesh("client", meshRate, "")),
 	}
 }
@@ -39,7 +39,7 @@ func abortWithoutMesh(s *scene, r *planeRow) {
 	s.clients.awaitRequests(int(settling.Seconds()*planeRate), time.Now())
 	s.compare("v3", 0, s.audience[0], time.Now(), r)
 	s.journal.note("the VirtualService is back")
-	s.applyManifest(s.manifest, map[string]any{"Host": s.host()})
+	s.applyRoutes()
 	s.untilTakenBack("Request")
 	s.measure("v3", nothing, r)
 }

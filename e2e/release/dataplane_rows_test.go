@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// What clients send per second: those in the mesh, others, and those that keep a cookie.
-	meshRate, planeRate, keeperRate = 300, 200, 100
+	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Together they keep
+	// half of two processors busy.
+	meshRate, planeRate, certainRate = 250, 150, 100
 	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
 	// settling is how long a data plane may need to take over a route: settleSeconds of every plan here.
@@ -29,6 +30,8 @@ const (
 	managedTesters = `managedRoutes: [{name: testers}]`
 	affinity       = `affinity: {cookie: {name: ` + sessionCookie + `}}`
 	meshRoute      = `istio: {virtualService: {name: shop}}`
+
+	connectionRoutes = `gatewayAPI: {routes: [{kind: TCPRoute, name: shop}, {kind: TLSRoute, name: shop}]}`
 )
 
 // planes are all data planes.
@@ -50,8 +53,8 @@ func planes() []plane {
 			enter: gatewayPublic, stops: weighted},
 		{router: "Traefik, header route", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", testersSteps, managedTesters)},
 			enter: gatewayWithTesters, stops: tested},
-		{router: "Traefik, TCPRoute", plan: plan{manifest: "connected.yaml", strategy: gatewayRoutes("TCPRoute", weightedSteps)},
-			enter: gatewayConnections, stops: weighted},
+		{router: "Traefik, TCPRoute and TLSRoute", plan: plan{manifest: "connections.yaml", strategy: with(hostsStrategy, routing(connectionRoutes), weightedSteps)},
+			enter: connections, stops: weighted},
 		{router: "Traefik, HTTPRoute and Istio, VirtualService", plan: meshPlan("mesh-and-gateway.yaml", gatewayRoutes("HTTPRoute", weightedSteps, meshRoute)),
 			enter: gatewayAndMesh, stops: weighted, abort: abortWithoutMesh},
 		{router: "kube-proxy, Service", plan: plan{manifest: "switched.yaml", strategy: bySwitch().held},
@@ -97,19 +100,15 @@ func meshPublic(s *shop) audience {
 }
 
 func meshWithTesters(s *shop) audience {
-	return append(meshPublic(s), testers(s.callThroughMesh("tester", planeRate, testerHeader+"="+testerValue)))
+	return append(meshPublic(s), testers(s.callThroughMesh("tester", certainRate, testerHeader+"="+testerValue)))
 }
 
 func gatewayPublic(s *shop) audience {
-	return audience{everybody("of all clients", s.throughGatewayAs(nil))}
+	return audience{everybody("of all clients", s.throughGatewayAs(planeRate, nil))}
 }
 
 func gatewayWithTesters(s *shop) audience {
-	return append(gatewayPublic(s), testers(s.throughGatewayAs(map[string][]string{"X-Tester": {testerValue}})))
-}
-
-func gatewayConnections(s *shop) audience {
-	return audience{everybody("of all connections", s.connectThroughGateway())}
+	return append(gatewayPublic(s), testers(s.throughGatewayAs(certainRate, map[string][]string{"X-Tester": {testerValue}})))
 }
 
 func nodePublic(s *shop) audience {

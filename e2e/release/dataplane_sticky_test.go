@@ -29,12 +29,13 @@ func (s *scene) followCookies(version string) {
 	s.journal.note("cookies: %s", given)
 	shares := map[string]float64{"stable": 0, "canary": 100}
 	for service, cookie := range given {
-		s.startMeshClient(service+"-"+version, keeperRate, "cookie="+cookie)
+		s.startMeshClient(service+"-"+version, certainRate, "cookie="+cookie)
 	}
 	for service := range given {
 		s.keepers = append(s.keepers, crowd{
-			clients: s.followMeshClient(service+"-"+version, keeperRate),
+			clients: s.followMeshClient(service+"-"+version, certainRate),
 			who:     "of clients with the cookie of " + service,
+			least:   step,
 			version: version,
 			share: func(at stop) float64 {
 				if at.certain() {

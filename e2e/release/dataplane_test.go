@@ -107,12 +107,20 @@ func (p plane) open(t *testing.T) *scene {
 	s := &scene{plane: p, stage: &stage{shop: openNamespace(t, p.plan), versions: map[string]string{}}}
 	s.journal = s.keepJournal()
 	s.startController()
-	s.applyManifest(p.manifest, map[string]any{"Host": s.host()})
+	s.applyRoutes()
 	s.push("v1")
 	s.untilServed("v1")
 	s.audience = p.enter(s.shop)
 	s.clients = s.audience[0].clients
 	return s
+}
+
+// applyRoutes applies the plane's objects, as before the first release.
+func (s *scene) applyRoutes() {
+	s.t.Helper()
+	public, private, err := certificate(s.host())
+	require.NoError(s.t, err)
+	s.applyManifest(s.manifest, map[string]any{"Host": s.host(), "Certificate": public, "Key": private})
 }
 
 // transition plays something and writes down what clients noticed of it.
