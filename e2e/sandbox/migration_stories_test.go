@@ -115,12 +115,17 @@ func aroundTheSwitch(m *migrant) {
 }
 
 func neitherGoodNorBad(m *migrant) {
+	m.measure("success_ratio", "0.95")
 	m.installed()
-	m.held("success-rate was", func() {
+	m.measure("success_ratio", "0.7")
+	m.held("success-ratio was 0.7", func() { m.measure("success_ratio", "0.95") })
+	m.measure("success_ratio", "0.7")
+	m.held("success-ratio was 0.7", func() {
 		out, code := m.cli("promote", "checkout", "--full")
 		require.Zero(m.t, code, out)
-	}, "ERROR_RATE=0.3")
-	m.bad(byAnalysis, "success-rate was", failing)
+	})
+	m.measure("success_ratio", "0.4")
+	m.bad(byAnalysis, "success-ratio was 0.4")
 }
 
 func withoutData(m *migrant) {

@@ -77,6 +77,7 @@ type migrant struct {
 func newMigrant(t *testing.T, text string) *migrant {
 	t.Helper()
 	m := &migrant{app: newApp(t), double: newDouble(t)}
+	m.replicas = 2
 	text = strings.NewReplacer("https://checks.example.com", m.address, "https://gates.example.com", m.address,
 		"http://prometheus.example.com:9090", m.address).Replace(text)
 	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(text), 4096)
@@ -94,10 +95,10 @@ func newMigrant(t *testing.T, text string) *migrant {
 }
 
 // waits are the lengths of time that are shortened, each with what it is at most.
-var waits = map[string]time.Duration{"interval": time.Second, "duration": time.Second, "initialDelay": time.Second, "window": 5 * time.Second} // Never written to.
+var waits = map[string]time.Duration{"interval": time.Second, "duration": 100 * time.Millisecond, "initialDelay": time.Second, "window": 5 * time.Second} // Never written to.
 
 // counts are the numbers that are lowered, each with what it is at most.
-var counts = map[string]int64{"count": 3, "ttlSecondsAfterFinished": 1} // Never written to.
+var counts = map[string]int64{"count": 2, "ttlSecondsAfterFinished": 1} // Never written to.
 
 // hurry shortens everything that an example waits for, and gives what is for the whole cluster a name of its own.
 func (m *migrant) hurry(fields map[string]any) {
@@ -180,8 +181,8 @@ func (m *migrant) stand(r *unstructured.Unstructured) {
 		m.service(fields["previewService"].(string))
 		m.routeTo(fmt.Sprintf("{name: %s, port: 80}", fields["activeService"]))
 	}
-	for _, delay := range []string{"settleSeconds", "drainSeconds"} {
-		require.NoError(m.t, unstructured.SetNestedField(r.Object, int64(1), append(settle, delay)...))
+	for delay, seconds := range map[string]int64{"settleSeconds": 1, "drainSeconds": 0} {
+		require.NoError(m.t, unstructured.SetNestedField(r.Object, seconds, append(settle, delay)...))
 	}
 	require.NoError(m.t, unstructured.SetNestedField(r.Object, int64(0), "spec", "strategy", kind, "abortScaleDownDelaySeconds"))
 	m.deploy()
