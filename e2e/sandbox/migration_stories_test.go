@@ -15,12 +15,8 @@ import (
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
-// Variables of versions that answer badly, and causes of releases that were taken back.
-const (
-	failing    = "ERROR_RATE=1"
-	byAnalysis = "Analysis"
-	byGate     = "Gate"
-)
+// failing is the environment of a version that answers every request with an error.
+const failing = "ERROR_RATE=1"
 
 // migrationStories are what is played through each example, by its section.
 func migrationStories() map[string]func(*migrant) {
@@ -56,14 +52,14 @@ func goodThenFailing(reason string) func(*migrant) {
 	return func(m *migrant) {
 		m.installed()
 		m.good()
-		m.bad(byAnalysis, reason, failing)
+		m.bad(reason, failing)
 	}
 }
 
 func goodThenSlow(m *migrant) {
 	m.installed()
 	m.good()
-	m.bad(byAnalysis, "latency was", "LATENCY=2s")
+	m.bad("latency was", "LATENCY=2s")
 }
 
 // judgedByDouble plays a release for which a metric has a good value, and one for which it has a bad one.
@@ -73,7 +69,7 @@ func judgedByDouble(metric, reason, good, bad string) func(*migrant) {
 		m.installed()
 		m.good()
 		m.measure(metric, bad)
-		m.bad(byAnalysis, reason)
+		m.bad(reason)
 	}
 }
 
@@ -91,7 +87,7 @@ func withArguments(m *migrant) {
 	require.Equal(m.t, "Bearer "+credential, first.header.Get("Authorization"))
 	require.Equal(m.t, credential, m.askedAbout("/errors")[0].header.Get("X-Key"))
 	m.say("/measure", http.StatusOK, `{"results":{"ok":false}}`)
-	m.bad(byAnalysis, "measured did not answer as wanted")
+	m.bad("measured did not answer as wanted")
 }
 
 func aroundTheSwitch(m *migrant) {
@@ -102,13 +98,13 @@ func aroundTheSwitch(m *migrant) {
 	require.Equal(m.t, stable, m.reached("checkout"))
 	before := m.received()
 	m.say("service=checkout-preview", http.StatusOK, `{"passed":0}`)
-	m.bad(byAnalysis, "smoke-tests was", failing)
+	m.bad("smoke-tests was", failing)
 	require.Zero(m.t, m.failedSince(before), "no user has met it")
 
 	asked := len(m.askedAbout("service=checkout"))
 	m.say("service=checkout-preview", http.StatusOK, `{"passed":1}`)
 	m.say("service=checkout", http.StatusOK, `{"passed":0}`)
-	m.bad(byAnalysis, "smoke-tests was")
+	m.bad("smoke-tests was")
 	require.Equal(m.t, stable, m.reached("checkout"), "it was switched back")
 	later := m.askedAbout("service=checkout")[asked:]
 	require.Equal(m.t, "/smoke?service=checkout", later[len(later)-1].uri, "the Service that users reach was asked about last")
@@ -125,7 +121,7 @@ func neitherGoodNorBad(m *migrant) {
 		require.Zero(m.t, code, out)
 	})
 	m.measure("success_ratio", "0.4")
-	m.bad(byAnalysis, "success-ratio was 0.4")
+	m.bad("success-ratio was 0.4")
 }
 
 func withoutData(m *migrant) {
@@ -138,7 +134,7 @@ func withoutData(m *migrant) {
 	m.measure("paid_ratio", "NaN")
 	m.held("paid has no data: the query gave NaN", func() { m.measure("paid_ratio", "0.99") })
 	m.measure("paid_ratio", "+Inf")
-	m.bad(byAnalysis, "paid was")
+	m.bad("paid was")
 }
 
 func withoutAnswers(m *migrant) {
@@ -147,7 +143,7 @@ func withoutAnswers(m *migrant) {
 	m.installed()
 	m.held("orders could not be measured", func() { m.say("/orders", http.StatusOK, `{"ok":true}`) })
 	m.say("/fraud", http.StatusServiceUnavailable, "")
-	m.bad(byAnalysis, "fraud could not be measured")
+	m.bad("fraud could not be measured")
 }
 
 func rehearsed(m *migrant) {
@@ -167,10 +163,10 @@ func withManySeries(m *migrant) {
 	m.measure("max_over_time", "0.5", "0.6")
 	m.held("the query gave 2 series", func() { m.measure("max_over_time", "0.5") })
 	m.measure("by (path)", "2", "0.1")
-	m.bad(byAnalysis, "by-path was")
+	m.bad("by-path was")
 	m.measure("by (path)", "0.1")
 	m.measure("by (zone)", "0.1", "3", "3")
-	m.bad(byAnalysis, "mostly was")
+	m.bad("mostly was")
 }
 
 func ofDocuments(m *migrant) {
@@ -179,7 +175,7 @@ func ofDocuments(m *migrant) {
 	m.good()
 	require.JSONEq(m.t, `{"service":"checkout-canary","revision":"`+m.rollout().Status.StableRevision+`"}`, m.askedAbout("/measurement")[0].body)
 	m.say("/measurement", http.StatusOK, `{"data":{"ok":true,"successPercent":0.5}}`)
-	m.bad(byAnalysis, "measurement did not answer as wanted")
+	m.bad("measurement did not answer as wanted")
 }
 
 // withJob sees that the Job is made; no pod of a Job ends by itself here.
@@ -233,7 +229,7 @@ func withGates(m *migrant) {
 	})
 	m.say("/rollback", http.StatusOK, `{"reason":"the shop is closed"}`)
 	r := m.waitPhase(v1alpha1.PhaseDegraded)
-	require.Equal(m.t, byGate, r.Status.Release.Cause)
+	require.Equal(m.t, "Gate", r.Status.Release.Cause)
 	require.Contains(m.t, r.Status.Release.CauseMessage, "gate rollback asks for it: the shop is closed")
 	eventually(m.t, "the gate AfterAbort to be told", func() (bool, string) {
 		return len(m.askedAbout("/tell-failure")) > 0, "it isn't"

@@ -114,31 +114,47 @@ func (m *migrant) hurry(fields map[string]any) {
 		case map[string]any:
 			m.hurry(v)
 		case []any:
-			for _, one := range v {
-				if entry, ok := one.(map[string]any); ok {
-					if name == "metrics" || name == "gates" {
-						entry["interval"] = "1s"
-					}
-					m.hurry(entry)
-				}
-			}
-		case string:
-			if long, err := time.ParseDuration(v); err == nil && waits[name] > 0 {
-				fields[name] = min(long, waits[name]).String()
-			}
-		case int64:
-			if most, there := counts[name]; there {
-				fields[name] = min(v, most)
-			}
+			m.hurryAll(name, v)
+		default:
+			fields[name] = shortened(name, v)
 		}
 	}
+}
+
+func (m *migrant) hurryAll(name string, entries []any) {
+	m.t.Helper()
+	for _, one := range entries {
+		entry, ok := one.(map[string]any)
+		if !ok {
+			continue
+		}
+		if name == "metrics" || name == "gates" {
+			entry["interval"] = waits["interval"].String()
+		}
+		m.hurry(entry)
+	}
+}
+
+// shortened is the value of a field that says how long or how often, and any other as it is.
+func shortened(name string, value any) any {
+	switch v := value.(type) {
+	case string:
+		if long, err := time.ParseDuration(v); err == nil && waits[name] > 0 {
+			return min(long, waits[name]).String()
+		}
+	case int64:
+		if counts[name] > 0 {
+			return min(v, counts[name])
+		}
+	}
+	return value
 }
 
 func (m *migrant) rename(named map[string]any) {
 	named["name"] = fmt.Sprintf("%s-%s", named["name"], m.namespace)
 }
 
-// strategy is that of the example's Rollout, by its kind.
+// strategyOf is the strategy of a Rollout, by its kind.
 func (m *migrant) strategyOf(r *unstructured.Unstructured) (kind string, fields map[string]any) {
 	m.t.Helper()
 	strategy, _, err := unstructured.NestedMap(r.Object, "spec", "strategy")
@@ -148,8 +164,7 @@ func (m *migrant) strategyOf(r *unstructured.Unstructured) (kind string, fields 
 	return kind, strategy[kind].(map[string]any)
 }
 
-// install makes what the example stands on, and applies it. Its Rollout has taken the Deployment's pods over and finds nothing
-// wrong with the example then.
+// install makes what the example stands on, and applies it.
 func (m *migrant) install(flags ...string) {
 	m.t.Helper()
 	m.engine(append([]string{"--allow-metric-address", "127.0.0.1"}, flags...)...)
@@ -211,7 +226,7 @@ spec:
 `, m.replicas, variables))
 }
 
-// installed waits until the Rollout has taken over.
+// installed is a migrant whose Rollout has taken the Deployment's pods over, and finds nothing wrong with the example.
 func (m *migrant) installed(flags ...string) *migrant {
 	m.t.Helper()
 	m.install(flags...)
@@ -225,40 +240,48 @@ func (m *migrant) installed(flags ...string) *migrant {
 // good plays a release that gets to its end.
 func (m *migrant) good(env ...string) {
 	m.t.Helper()
-	before := m.rollout().Status.StableRevision
+	before := m.rollout().Status
 	m.deploy(env...)
-	m.ends(before)
+	m.promoted(before)
 }
 
-// ends waits until another revision than before is stable.
-func (m *migrant) ends(before string) {
+// over waits until the release after an earlier status has come to its end, and says which.
+func (m *migrant) over(before v1alpha1.RolloutStatus) *v1alpha1.Rollout {
 	m.t.Helper()
-	m.waitFor("the release to be over", func(r *v1alpha1.Rollout) bool {
-		require.NotEqual(m.t, v1alpha1.PhaseDegraded, r.Status.Phase, r.Status.Message)
-		return r.Status.Phase == v1alpha1.PhaseHealthy && r.Status.StableRevision != before
+	return m.waitFor("the release to be over", func(r *v1alpha1.Rollout) bool {
+		promoted := r.Status.Phase == v1alpha1.PhaseHealthy && r.Status.StableRevision != before.StableRevision
+		takenBack := r.Status.Phase == v1alpha1.PhaseDegraded && r.Status.Release != nil && r.Status.Release.Phase == "Aborted"
+		return r.Status.Runs > before.Runs && (promoted || takenBack)
 	})
 }
 
-// bad plays a release that is taken back for a reason.
-func (m *migrant) bad(cause, reason string, env ...string) {
+func (m *migrant) promoted(before v1alpha1.RolloutStatus) {
+	m.t.Helper()
+	r := m.over(before)
+	require.Equal(m.t, v1alpha1.PhaseHealthy, r.Status.Phase, r.Status.Message)
+}
+
+// bad plays a release that its analysis takes back for a reason.
+func (m *migrant) bad(reason string, env ...string) {
 	m.t.Helper()
 	before := m.rollout().Status
 	m.deploy(env...)
-	r := m.waitFor("the release to be taken back", func(r *v1alpha1.Rollout) bool {
-		require.Equal(m.t, before.StableRevision, r.Status.StableRevision, "it became stable: %s", r.Status.Message)
-		return r.Status.Phase == v1alpha1.PhaseDegraded && r.Status.Runs > before.Runs && r.Status.Release.Phase == "Aborted"
-	})
-	require.Equal(m.t, cause, r.Status.Release.Cause)
+	r := m.over(before)
+	require.Equal(m.t, v1alpha1.PhaseDegraded, r.Status.Phase, r.Status.Message)
+	require.Equal(m.t, before.StableRevision, r.Status.StableRevision)
+	require.Equal(m.t, "Analysis", r.Status.Release.Cause)
 	require.Contains(m.t, r.Status.Release.CauseMessage, reason)
 }
 
 // held plays a release that waits for a reason, until something is done. Then it gets to its end.
-func (m *migrant) held(reason string, then func(), env ...string) {
+func (m *migrant) held(reason string, then func()) {
 	m.t.Helper()
 	before := m.rollout().Status
-	m.deploy(env...)
-	r := m.waitFor("the release to wait: "+reason, func(r *v1alpha1.Rollout) bool { return strings.Contains(r.Status.Message, reason) })
+	m.deploy()
+	r := m.waitFor("the release to wait: "+reason, func(r *v1alpha1.Rollout) bool {
+		return r.Status.Runs > before.Runs && strings.Contains(r.Status.Message, reason)
+	})
 	require.Equal(m.t, before.StableRevision, r.Status.StableRevision)
 	then()
-	m.ends(before.StableRevision)
+	m.promoted(before)
 }
