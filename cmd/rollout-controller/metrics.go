@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -21,6 +22,7 @@ import (
 	"github.com/rollout-dev/rollout/providers/cel"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/controller"
+	"github.com/rollout-dev/rollout/rollout/controller/budget"
 )
 
 // lookAgain is how often the addresses of the API server are looked up: its endpoints change when a node is replaced.
@@ -30,13 +32,13 @@ const lookAgain = time.Minute
 const connectTimeout = 10 * time.Second
 
 // measuring makes what asks for metrics. Without the address of a Prometheus only metrics with a provider can be asked for.
-func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, controller.Queries, *outbound.AllowList, error) {
+func measuring(s settings, kube kubernetes.Interface, register prometheus.Registerer) (*controller.Measurer, controller.Queries, *outbound.AllowList, error) {
 	allow, err := outbound.ParseAllowList(s.allowAddresses)
 	if err != nil {
 		return nil, controller.Queries{}, nil, err
 	}
 	opener := sources.NewOpener(kube, allow)
-	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
+	o := controller.MeasurerOptions{Budget: budget.New(s.queryConcurrency, register), Timeout: s.queryTimeout}
 	conditions, err := cel.New()
 	if err != nil {
 		return nil, controller.Queries{}, nil, err
