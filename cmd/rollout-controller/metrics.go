@@ -43,7 +43,9 @@ func measuring(s settings, kube kubernetes.Interface, register prometheus.Regist
 	if err != nil {
 		return nil, controller.Queries{}, nil, err
 	}
-	q := controller.Queries{Condition: conditions.Compile, PodsTellApart: source.Router(s.builtinMetrics) == source.Pods, Providers: controller.Providers{
+	router := source.Router(s.builtinMetrics)
+	tellsApart := func(metric string, routes []string) error { return source.TellsApart(router, metric, routes) }
+	q := controller.Queries{Condition: conditions.Compile, TellsApart: tellsApart, Providers: controller.Providers{
 		Check: opener.Check,
 		Query: func(ctx context.Context, r controller.ProviderRequest, q analysis.Query) (analysis.Sample, error) {
 			return opener.Query(ctx, sources.Request(r), q)
@@ -58,8 +60,15 @@ func measuring(s settings, kube kubernetes.Interface, register prometheus.Regist
 		return nil, q, nil, fmt.Errorf("--prometheus-address: %w", err)
 	}
 	o.Source = src
+	backend := func(m controller.Built) source.Backend {
+		return source.Backend{Namespace: m.Namespace, Service: m.Service, Pods: m.Pods, Window: m.Window}
+	}
 	q.Builtin = func(m controller.Built) (string, error) {
-		return source.BuiltIn(source.Router(s.builtinMetrics), m.Name, m.Quantile, source.Backend{Namespace: m.Namespace, Service: m.Service, Pods: m.Pods, Window: m.Window})
+		return source.BuiltIn(router, m.Name, m.Quantile, backend(m))
+	}
+	q.Counts = func(m controller.Built) (string, error) {
+		counts, err := source.BuiltInCounts(router, m.Name, backend(m))
+		return counts.Requests, err
 	}
 	return controller.NewMeasurer(o), q, allow, nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 	"github.com/rollout-dev/rollout/rollout/controller/budget"
@@ -101,11 +103,10 @@ func identityOf(source analysis.Source) (string, bool) {
 	if !ok || s.request.Provider.Job != nil || sends(s.request.Provider.Web) {
 		return "", false
 	}
-	// Whose Secrets are read, and for some what is asked about, depends on the namespace.
-	text, err := json.Marshal(struct {
-		Namespace string
-		Provider  v1alpha1.MetricProvider
-	}{s.request.Namespace, s.request.Provider})
+	// Whose Secrets are read, and for some what is asked about, depends on the namespace. Jobs alone have a name and an owner.
+	request := s.request
+	request.Name, request.Owner = "", metav1.OwnerReference{}
+	text, err := json.Marshal(request)
 	return string(text), err == nil
 }
 
