@@ -48,7 +48,7 @@ func (m *Measurer) expected(metrics []analysis.Metric) []budget.Expected {
 	var all []budget.Expected
 	for _, metric := range metrics {
 		if m.sourceOf(metric) != nil {
-			all = append(all, budget.Expected{Of: serverOf(metric), Interval: metric.Interval})
+			all = append(all, budget.Expected{Of: serverOf(metric), Interval: often(metric)})
 		}
 	}
 	return all
@@ -60,7 +60,7 @@ func (m *Measurer) answer(ctx context.Context, by asker, metric analysis.Metric,
 	if source == nil {
 		return budget.Answer{At: now(), Evidence: analysis.Evidence{Err: errNoSource}}, true
 	}
-	wanted := budget.Question{Asker: by, Of: serverOf(metric), Interval: metric.Interval}
+	wanted := budget.Question{Asker: by, Of: serverOf(metric), Interval: often(metric)}
 	within := ctx
 	if q, shareable := shared(metric, since); shareable {
 		m.mu.Lock()
@@ -126,6 +126,14 @@ func serverOf(metric analysis.Metric) budget.Server {
 		return budget.Server{Kind: budget.Providers, Name: hostOf(s.request.Provider)}
 	}
 	return budget.Server{Kind: budget.Providers}
+}
+
+// often is how often a metric is asked for. A Job is looked at until it has ended.
+func often(metric analysis.Metric) time.Duration {
+	if s, ok := metric.Source.(*providerSource); ok && s.request.Provider.Job != nil {
+		return min(metric.Interval, pendingPause)
+	}
+	return metric.Interval
 }
 
 // hostOf is the host and port that a provider names, or the name of the service where it names none.

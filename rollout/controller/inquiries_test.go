@@ -177,6 +177,8 @@ func TestEveryServerHasABudgetOfItsOwn(t *testing.T) {
 	require.Equal(t, named("newRelic"), server(v1alpha1.MetricProvider{NewRelic: &v1alpha1.NewRelicProvider{}}))
 	require.Equal(t, named("cloudWatch/eu-central-1"), server(v1alpha1.MetricProvider{CloudWatch: &v1alpha1.CloudWatchProvider{Region: "eu-central-1"}}))
 	require.Equal(t, named("kubernetes"), server(v1alpha1.MetricProvider{Job: &v1alpha1.JobProvider{}}))
+	job := analysis.Metric{Interval: time.Hour, Source: &providerSource{request: ProviderRequest{Provider: v1alpha1.MetricProvider{Job: &v1alpha1.JobProvider{}}}}}
+	require.Equal(t, pendingPause, often(job), "a Job is looked at until it has ended")
 	gate := analysis.Metric{Source: &gateSource{request: ProviderRequest{Provider: v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: "http://calendar/ask"}}}}}
 	require.Equal(t, budget.Server{Kind: budget.Gates, Name: "calendar"}, serverOf(gate))
 }

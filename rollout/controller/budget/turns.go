@@ -15,8 +15,8 @@ type turn struct {
 	Question
 	of    *inquiry
 	since time.Time
-	// by is when it should be its turn; the earliest goes first.
-	by    time.Time
+	// due is when it should be its turn; the earliest goes first.
+	due   time.Time
 	index int
 }
 
@@ -36,7 +36,7 @@ type server struct {
 	lane   *lane
 	busy   int
 	perDay int64
-	turns  byTime
+	turns  byDue
 	// ahead counts the turns of each asker.
 	ahead map[any]int
 	// paid is until when what has been asked lasts at the present pace.
@@ -83,7 +83,7 @@ func (l *lane) next(now time.Time) (*server, time.Time) {
 		if from.Before(now) {
 			from = now
 		}
-		if first == nil || from.Before(at) || from.Equal(at) && s.turns[0].by.Before(first.turns[0].by) {
+		if first == nil || from.Before(at) || from.Equal(at) && s.turns[0].due.Before(first.turns[0].due) {
 			first, at = s, from
 		}
 	}
@@ -102,7 +102,7 @@ func (s *server) from() time.Time { return s.paid.Add(-s.gap() * time.Duration(s
 // add takes a turn in. Who has many waiting stands behind who has few, and who asks seldom behind who asks often.
 func (s *server) add(t *turn) {
 	s.ahead[t.Asker]++
-	t.by = t.since.Add(t.Interval * time.Duration(s.ahead[t.Asker]))
+	t.due = t.since.Add(t.Interval * time.Duration(s.ahead[t.Asker]))
 	heap.Push(&s.turns, t)
 	s.lane.waiting++
 }
@@ -130,25 +130,25 @@ func (s *server) remove(t *turn) {
 	}
 }
 
-// byTime is a heap.
-type byTime []*turn
+// byDue is a heap.
+type byDue []*turn
 
-func (b byTime) Len() int           { return len(b) }
-func (b byTime) Less(i, j int) bool { return b[i].by.Before(b[j].by) }
-func (b byTime) Swap(i, j int) {
+func (b byDue) Len() int           { return len(b) }
+func (b byDue) Less(i, j int) bool { return b[i].due.Before(b[j].due) }
+func (b byDue) Swap(i, j int) {
 	b[i], b[j] = b[j], b[i]
 	b[i].index, b[j].index = i, j
 }
 
 // Push adds a turn.
-func (b *byTime) Push(x any) {
+func (b *byDue) Push(x any) {
 	t := x.(*turn)
 	t.index = len(*b)
 	*b = append(*b, t)
 }
 
 // Pop takes the last one.
-func (b *byTime) Pop() any {
+func (b *byDue) Pop() any {
 	last := len(*b) - 1
 	t := (*b)[last]
 	(*b)[last] = nil
