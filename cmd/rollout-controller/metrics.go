@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -21,6 +22,7 @@ import (
 	"github.com/rollout-dev/rollout/providers/cel"
 	source "github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/rollout/controller"
+	"github.com/rollout-dev/rollout/rollout/controller/budget"
 )
 
 // lookAgain is how often the addresses of the API server are looked up: its endpoints change when a node is replaced.
@@ -30,18 +32,20 @@ const lookAgain = time.Minute
 const connectTimeout = 10 * time.Second
 
 // measuring makes what asks for metrics. Without the address of a Prometheus only metrics with a provider can be asked for.
-func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, controller.Queries, *outbound.AllowList, error) {
+func measuring(s settings, kube kubernetes.Interface, register prometheus.Registerer) (*controller.Measurer, controller.Queries, *outbound.AllowList, error) {
 	allow, err := outbound.ParseAllowList(s.allowAddresses)
 	if err != nil {
 		return nil, controller.Queries{}, nil, err
 	}
 	opener := sources.NewOpener(kube, allow)
-	o := controller.MeasurerOptions{Concurrency: s.queryConcurrency, Timeout: s.queryTimeout}
+	o := controller.MeasurerOptions{Budget: budget.New(s.queryConcurrency, register), Timeout: s.queryTimeout}
 	conditions, err := cel.New()
 	if err != nil {
 		return nil, controller.Queries{}, nil, err
 	}
-	q := controller.Queries{Condition: conditions.Compile, PodsTellApart: source.Router(s.builtinMetrics) == source.Pods, Providers: controller.Providers{
+	router := source.Router(s.builtinMetrics)
+	tellsApart := func(metric string, routes []string) error { return source.TellsApart(router, metric, routes) }
+	q := controller.Queries{Condition: conditions.Compile, TellsApart: tellsApart, Providers: controller.Providers{
 		Check: opener.Check,
 		Query: func(ctx context.Context, r controller.ProviderRequest, q analysis.Query) (analysis.Sample, error) {
 			return opener.Query(ctx, sources.Request(r), q)
@@ -56,8 +60,15 @@ func measuring(s settings, kube kubernetes.Interface) (*controller.Measurer, con
 		return nil, q, nil, fmt.Errorf("--prometheus-address: %w", err)
 	}
 	o.Source = src
+	backend := func(m controller.Built) source.Backend {
+		return source.Backend{Namespace: m.Namespace, Service: m.Service, Pods: m.Pods, Window: m.Window}
+	}
 	q.Builtin = func(m controller.Built) (string, error) {
-		return source.BuiltIn(source.Router(s.builtinMetrics), m.Name, m.Quantile, source.Backend{Namespace: m.Namespace, Service: m.Service, Pods: m.Pods, Window: m.Window})
+		return source.BuiltIn(router, m.Name, m.Quantile, backend(m))
+	}
+	q.Counts = func(m controller.Built) (string, error) {
+		counts, err := source.BuiltInCounts(router, m.Name, backend(m))
+		return counts.Requests, err
 	}
 	return controller.NewMeasurer(o), q, allow, nil
 }

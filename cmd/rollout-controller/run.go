@@ -59,7 +59,8 @@ func run(ctx context.Context, s settings) error {
 
 	routes := newRoutes(to.gateways, to.mesh, s.namespace)
 	caches := controller.NewCaches(to.kubernetes, to.rollouts, to.sources, to.gateways.Discovery(), routes.kinds(), s.namespace)
-	measurer, queries, allow, err := measuring(s, to.kubernetes)
+	ours := prometheus.WrapRegistererWithPrefix("rollout_", registry)
+	measurer, queries, allow, err := measuring(s, to.kubernetes, ours)
 	if err != nil {
 		return err
 	}
@@ -71,8 +72,9 @@ func run(ctx context.Context, s settings) error {
 		Caches:  caches, Measurer: measurer, Queries: queries, Events: events, Log: log,
 	})
 	queue := engine.NewQueue(c, engine.QueueOptions{Name: "rollouts", Workers: s.workers, Log: log,
-		Metrics: prometheus.WrapRegistererWithPrefix("rollout_", registry)})
+		Metrics: ours})
 	caches.Connect(queue)
+	// One of its own, because a Rollout may have the same name, with the same budget.
 	alone := controller.NewMeasurer(measurer.MeasurerOptions)
 	analyses := engine.NewQueue(&controller.Analyses{Runs: to.rollouts, Caches: caches, Measurer: alone, Queries: queries, Log: log},
 		engine.QueueOptions{Name: "analyses", Workers: 1, Log: log, Metrics: prometheus.WrapRegistererWithPrefix("rollout_analysis_", registry)})

@@ -43,7 +43,7 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.builtinMetrics, "builtin-metrics", string(source.Traefik), "whose metrics the built-in ones are: traefik, istio, envoy-gateway, nginx-gateway-fabric or pods")
 	f.StringSliceVar(&s.allowAddresses, outbound.AllowFlag, nil,
 		"hosts (*.example.com), IP addresses and ranges (10.0.0.0/8) that metrics may name as providers; without it all but loopback, link-local and the API server")
-	f.IntVar(&s.queryConcurrency, "query-concurrency", 16, "metric queries at the same time")
+	f.IntVar(&s.queryConcurrency, "query-concurrency", 16, "questions at the same time: to Prometheus, to other providers of metrics (a quarter to each), and to gates (likewise)")
 	f.DurationVar(&s.queryTimeout, "query-timeout", 10*time.Second, "how long one metric query may take")
 	f.IntVar(&s.workers, "workers", 8, "Rollouts looked at at the same time")
 	f.BoolVar(&s.leaderElect, "leader-elect", true, "hold a lease, so that one of several controllers works at a time")

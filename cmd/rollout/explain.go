@@ -30,7 +30,7 @@ func (p *program) explainMetricCommand() *cobra.Command {
 	var b builtin
 	cmd := &cobra.Command{
 		Use:     "metric NAME",
-		Short:   "Show the query of a built-in metric: " + strings.Join(names, ", "),
+		Short:   "Show the queries of a built-in metric: " + strings.Join(names, ", "),
 		Example: "  rollout explain metric success-rate --router istio -n shop --service checkout-canary",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -55,11 +55,19 @@ func (p *program) explainMetric(name string, b builtin) error {
 	if p.flags.Namespace != nil && *p.flags.Namespace != "" {
 		namespace = *p.flags.Namespace
 	}
-	query, err := prometheus.BuiltIn(prometheus.Router(b.router), name, b.quantile,
-		prometheus.Backend{Namespace: namespace, Service: b.service, Pods: b.pods, Window: b.window})
+	backend := prometheus.Backend{Namespace: namespace, Service: b.service, Pods: b.pods, Window: b.window}
+	query, err := prometheus.BuiltIn(prometheus.Router(b.router), name, b.quantile, backend)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(p.streams.Out, query)
+	counts, err := prometheus.BuiltInCounts(prometheus.Router(b.router), name, backend)
+	if err != nil {
+		return err
+	}
+	text := query + "\n\n# the requests it is about, for minRequests\n" + counts.Requests + "\n\n# the bad ones among them\n" + counts.Bad + "\n"
+	if counts.Buckets != "" {
+		text += "\n# those up to each bound of the histogram\n" + counts.Buckets + "\n"
+	}
+	_, err = fmt.Fprint(p.streams.Out, text)
 	return err
 }

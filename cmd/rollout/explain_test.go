@@ -10,6 +10,10 @@ func TestExplainMetricShowsTheQueryOfARouter(t *testing.T) {
 	got := invoke(t, newAPIServer(t), "explain", "metric", "error-rate", "--router", "istio", "-n", "shop", "--service", "canary")
 	require.Contains(t, got.out, `istio_requests_total{reporter="source",destination_service_namespace="shop",destination_service_name="canary"`)
 	require.Contains(t, got.out, "[1m]")
+	require.Contains(t, got.out, "# the requests it is about, for minRequests\nsum(")
+	require.Contains(t, got.out, "# the bad ones among them\nsum(")
+	require.NotContains(t, got.out, "bound")
+	require.Contains(t, invoke(t, newAPIServer(t), "explain", "metric", "latency").out, "# those up to each bound of the histogram\nsum by (le)")
 }
 
 func TestExplainMetricNamesWhatThereIs(t *testing.T) {

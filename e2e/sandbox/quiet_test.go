@@ -232,16 +232,31 @@ func TestAStandbyTakesOverWhenTheLeaderIsKilled(t *testing.T) {
 
 // It runs before the tests that share the machine: what is counted depends on how many changes a pass finds together.
 func TestAReleaseCostsAFewDozenRequests(t *testing.T) {
+	require.Less(t, requestsOfARelease(t, ""), 170)
+}
+
+func TestMetricsCostARequestAMeasurementAtMost(t *testing.T) {
+	metrics := ""
+	for _, metric := range []string{"success-rate", "error-rate", "request-rate"} {
+		metrics += "\n        - {name: " + metric + ", threshold: {min: \"0\"}, interval: 10s, window: 10s}"
+	}
+	require.Less(t, requestsOfARelease(t, "      analysis:\n        metrics:"+metrics+"\n"), 240)
+}
+
+// requestsOfARelease is how many requests a release with four weights costs, beside watches and the lease.
+func requestsOfARelease(t *testing.T, analysis string) int {
+	t.Helper()
 	a := newApp(t)
 	a.services()
 	a.route()
 	through, kubeconfig := recording(t)
 	a.engine("--kubeconfig", kubeconfig)
-	a.strategy = strings.Split(usualStrategy, "      analysis:")[0] +
+	a.strategy = strings.Split(usualStrategy, "      analysis:")[0] + analysis +
 		"      steps: [{setWeight: 10}, {setWeight: 25}, {setWeight: 50}, {setWeight: 75}]"
 	a.release("v1")
 	a.waitPhase(v1alpha1.PhaseHealthy)
 	before := len(through.seen())
+	begun := time.Now()
 	a.release("v2")
 	a.waitPhase(v1alpha1.PhaseHealthy)
 	kinds := map[string]int{}
@@ -249,6 +264,6 @@ func TestAReleaseCostsAFewDozenRequests(t *testing.T) {
 		method, path, _ := strings.Cut(request, " ")
 		kinds[method+" "+strings.ReplaceAll(path[strings.LastIndex(path, a.namespace)+len(a.namespace):], "checkout", "")]++
 	}
-	t.Logf("a release with four weights: %d requests: %v", len(through.seen())-before, kinds)
-	require.Less(t, len(through.seen())-before, 170)
+	t.Logf("a release with four weights: %d requests in %s: %v", len(through.seen())-before, time.Since(begun).Round(time.Second), kinds)
+	return len(through.seen()) - before
 }

@@ -3,7 +3,10 @@ package prometheus
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/rollout-dev/rollout/analysis"
 )
 
 // Router is whose metrics a built-in query is over.
@@ -46,7 +49,19 @@ type names struct {
 	timed func(Backend) []string
 	// reason says why there is no latency.
 	reason string
+	// routes are the kinds of routes whose backends are told apart; nil: of all, and also of none.
+	routes []string
+	// calls are the metrics of gRPC calls, and uncounted says why the others are missing.
+	calls     []string
+	uncounted string
 }
+
+// The kinds of routes.
+const (
+	httpRoute      = "HTTPRoute"
+	grpcRoute      = "GRPCRoute"
+	virtualService = "VirtualService"
+)
 
 // catalogue is where all names of metrics are.
 //
@@ -55,7 +70,8 @@ type names struct {
 //
 // Istio: istio_requests_total and istio_request_duration_milliseconds with reporter, destination_service_name,
 // destination_service_namespace, response_code and grpc_response_status (istio.io, Reference / Istio Standard Metrics). What the sender
-// reports counts, so that requests that never arrived count too. A gRPC call fails with the codes that gRPC maps to 5xx.
+// reports counts, so that requests that never arrived count too. A gRPC call fails with the codes that gRPC maps to 5xx. It is the
+// backend's Service that is named, not the one that the client asked for, so a VirtualService's backends are told apart, too.
 //
 // NGINX Gateway Fabric: nginx_http_upstream_peer_responses_total with nginx_upstream_name and nginx_status_range
 // (docs.nginx.com, NGINX Gateway Fabric / Prometheus metrics; names and values from the receiver nginxplus of NGINX
@@ -72,11 +88,12 @@ func catalogue(r Router) (names, error) {
 		return names{requests: "istio_requests_total", bad: []string{`response_code=~"5.."`, `response_code!~"5..",grpc_response_status=~"2|4|12|13|14|15"`},
 			buckets: "istio_request_duration_milliseconds_bucket", scale: "1000", match: func(b Backend) []string {
 				return []string{fmt.Sprintf(`reporter="source",destination_service_namespace=%q,destination_service_name=%q`, b.Namespace, b.Service)}
-			}}, nil
+			}, routes: []string{virtualService, httpRoute, grpcRoute}, calls: allMetrics()}, nil
 	case NGINX:
 		return names{requests: "nginx_http_upstream_peer_responses_total", bad: []string{`nginx_status_range="5xx"`}, match: func(b Backend) []string {
 			return []string{fmt.Sprintf(`nginx_upstream_name=~%q`, regexp.QuoteMeta(b.Namespace+"_"+b.Service)+"_[0-9]+")}
-		}, reason: "NGINX Gateway Fabric measures average durations only, of which no quantile can be made"}, nil
+		}, reason: "NGINX Gateway Fabric measures average durations only, of which no quantile can be made",
+			routes: []string{httpRoute, grpcRoute}, calls: []string{RequestRate}, uncounted: "a gRPC call that fails has the status 200 for NGINX"}, nil
 	case Pods:
 		return names{requests: "http_server_request_duration_seconds_count", bad: []string{`http_response_status_code=~"5.."`},
 			buckets: "http_server_request_duration_seconds_bucket", scale: "1", match: func(b Backend) []string {
@@ -121,13 +138,55 @@ func BuiltIn(r Router, metric, quantile string, b Backend) (string, error) {
 	return "", fmt.Errorf("there is no built-in metric %q; the built-in ones are %s, %s, %s and %s", metric, SuccessRate, ErrorRate, RequestRate, Latency)
 }
 
+func allMetrics() []string { return []string{SuccessRate, ErrorRate, RequestRate, Latency} }
+
+// TellsApart is nil if a built-in metric of a router tells the requests to the backends apart that routes of these kinds lead to. Those
+// of one kind are enough. The error says what to do instead.
+func TellsApart(r Router, metric string, routes []string) error {
+	n, err := catalogue(r)
+	if err != nil {
+		return err
+	}
+	served := func(kind string) bool { return n.routes == nil || slices.Contains(n.routes, kind) }
+	switch {
+	case n.routes == nil:
+		return nil
+	case len(routes) == 0:
+		return fmt.Errorf("the built-in metrics of %s are about %s, and there is none; give the metric a query of its own", r, strings.Join(n.routes, " and "))
+	case !slices.ContainsFunc(routes, served):
+		return fmt.Errorf("the built-in metrics of %s are about %s, and there is only %s; "+
+			"give the metric a query of its own, or start the controller with --builtin-metrics=istio or pods if those are there", r, strings.Join(n.routes, " and "),
+			strings.Join(routes, " and "))
+	case !slices.ContainsFunc(routes, func(kind string) bool { return served(kind) && (kind != grpcRoute || slices.Contains(n.calls, metric)) }):
+		return fmt.Errorf("%s has no built-in %s of a GRPCRoute: %s; give the metric a query over the application's own metrics", r, metric, n.uncounted)
+	}
+	return nil
+}
+
+// BuiltInCounts count the requests that a built-in metric is about, within the window: all of them, the bad ones, and for latency those
+// up to each bound.
+func BuiltInCounts(r Router, metric string, b Backend) (analysis.CountsQuery, error) {
+	if _, err := BuiltIn(r, metric, "0.5", b); err != nil {
+		return analysis.CountsQuery{}, err
+	}
+	n, err := catalogue(r)
+	if err != nil {
+		return analysis.CountsQuery{}, err
+	}
+	name, matchers := n.requests, n.match(b)
+	var buckets string
+	if metric == Latency {
+		name, matchers = n.buckets, n.timing(b)
+		buckets = fmt.Sprintf("sum by (le) (%s)", each(name, matchers, b.increase))
+		matchers = also(matchers, `le="+Inf"`)
+	}
+	return analysis.CountsQuery{Requests: fmt.Sprintf("sum(%s)", each(name, matchers, b.increase)),
+		Bad: fmt.Sprintf("sum(%s)", each(name, also(matchers, n.bad...), b.increase)), Buckets: buckets}, nil
+}
+
 // quantile is one of the durations, in seconds.
 func (n names) quantile(b Backend, quantile string) string {
-	match := n.match
-	if n.timed != nil {
-		match = n.timed
-	}
-	query := fmt.Sprintf("histogram_quantile(%s, sum by (le) (%s))", quantile, each(n.buckets, match(b), b.increase))
+	query := fmt.Sprintf("histogram_quantile(%s, sum by (le) (%s))", quantile, each(n.buckets, n.timing(b), b.increase))
 	if n.scale != "1" {
 		query += " / " + n.scale
 	}
@@ -137,13 +196,26 @@ func (n names) quantile(b Backend, quantile string) string {
 // ratio is the share of bad requests. Without any there is no series of them: the sum of nothing is nothing, not 0.
 func (n names) ratio(b Backend) string {
 	matchers := n.match(b)
-	var bad []string
+	return fmt.Sprintf("(sum(%s) or vector(0)) / sum(%s)", each(n.requests, also(matchers, n.bad...), b.increase), each(n.requests, matchers, b.increase))
+}
+
+// timing are the matchers of durations.
+func (n names) timing(b Backend) []string {
+	if n.timed != nil {
+		return n.timed(b)
+	}
+	return n.match(b)
+}
+
+// also narrows each of some alternatives in several ways.
+func also(matchers []string, further ...string) []string {
+	var all []string
 	for _, matcher := range matchers {
-		for _, wrong := range n.bad {
-			bad = append(bad, matcher+","+wrong)
+		for _, more := range further {
+			all = append(all, matcher+","+more)
 		}
 	}
-	return fmt.Sprintf("(sum(%s) or vector(0)) / sum(%s)", each(n.requests, bad, b.increase), each(n.requests, matchers, b.increase))
+	return all
 }
 
 // each makes an expression of every series that one of the matchers finds.

@@ -1,6 +1,7 @@
 package prometheus_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,4 +62,58 @@ func TestWhatARouterCannotMeasureIsSaidWithTheWayOut(t *testing.T) {
 	require.ErrorContains(t, err, "known are traefik, istio, envoy-gateway, nginx-gateway-fabric, pods")
 	_, err = prometheus.BuiltIn(prometheus.Pods, "cpu", "", backend)
 	require.ErrorContains(t, err, "success-rate, error-rate, request-rate and latency")
+}
+
+func TestBuiltInMetricsAreForTheRoutesThatARouterTellsApart(t *testing.T) {
+	all := []string{prometheus.SuccessRate, prometheus.ErrorRate, prometheus.RequestRate, prometheus.Latency}
+	for _, c := range []struct {
+		router prometheus.Router
+		routes []string
+		told   []string
+		says   string
+	}{
+		{prometheus.Traefik, []string{"HTTPRoute"}, all, ""},
+		{prometheus.Traefik, []string{"GRPCRoute"}, []string{prometheus.Latency}, "Traefik counts successful and failed calls under the same code"},
+		{prometheus.Traefik, []string{"GRPCRoute", "HTTPRoute"}, all, ""},
+		{prometheus.Traefik, []string{"VirtualService"}, nil, "about HTTPRoute and GRPCRoute, and there is only VirtualService; give the metric a query of its own, or start the controller with --builtin-metrics=istio"},
+		{prometheus.Traefik, []string{"TLSRoute"}, nil, "there is only TLSRoute"},
+		{prometheus.Traefik, nil, nil, "and there is none"},
+		{prometheus.Istio, []string{"VirtualService"}, all, ""},
+		{prometheus.Istio, []string{"HTTPRoute"}, all, ""},
+		{prometheus.Istio, []string{"GRPCRoute"}, all, ""},
+		{prometheus.Istio, []string{"TCPRoute", "TLSRoute"}, nil, "there is only TCPRoute and TLSRoute"},
+		{prometheus.NGINX, []string{"HTTPRoute"}, all, ""},
+		{prometheus.NGINX, []string{"GRPCRoute"}, []string{prometheus.RequestRate}, "has the status 200"},
+		{prometheus.NGINX, []string{"VirtualService"}, nil, "there is only VirtualService"},
+		{prometheus.Pods, nil, all, ""},
+		{prometheus.Pods, []string{"TCPRoute"}, all, ""},
+		{prometheus.EnvoyGateway, []string{"HTTPRoute"}, nil, "it counts all backends of a rule together"},
+	} {
+		for _, metric := range all {
+			err := prometheus.TellsApart(c.router, metric, c.routes)
+			if slices.Contains(c.told, metric) {
+				require.NoError(t, err, "%s of %s behind %v", metric, c.router, c.routes)
+			} else {
+				require.ErrorContains(t, err, c.says, "%s of %s behind %v", metric, c.router, c.routes)
+			}
+		}
+	}
+}
+
+func TestTheRequestsThatABuiltInMetricIsAboutAreCounted(t *testing.T) {
+	for _, router := range []prometheus.Router{prometheus.Traefik, prometheus.Istio, prometheus.NGINX, prometheus.Pods} {
+		counts, err := prometheus.BuiltInCounts(router, prometheus.ErrorRate, backend)
+		require.NoError(t, err)
+		failing, err := prometheus.BuiltIn(router, prometheus.ErrorRate, "", backend)
+		require.NoError(t, err)
+		require.Equal(t, "("+counts.Bad+" or vector(0)) / "+counts.Requests, failing, "what is counted is what the rate is made of")
+		require.Empty(t, counts.Buckets)
+	}
+	counts, err := prometheus.BuiltInCounts(prometheus.Istio, prometheus.Latency, backend)
+	require.NoError(t, err)
+	require.Contains(t, counts.Requests, `istio_request_duration_milliseconds_bucket{reporter="source",destination_service_namespace="shop",destination_service_name="checkout.canary",le="+Inf"}`)
+	require.Contains(t, counts.Bad, `le="+Inf",response_code=~"5.."`)
+	require.Contains(t, counts.Buckets, "sum by (le)")
+	_, err = prometheus.BuiltInCounts(prometheus.NGINX, prometheus.Latency, backend)
+	require.ErrorContains(t, err, "average durations only")
 }

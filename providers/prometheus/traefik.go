@@ -43,6 +43,8 @@ var traefikNames = names{ // Never written to.
 	timed: func(b Backend) []string {
 		return traefikMatch(httpServer(b)+"|"+grpcServer(b), `protocol!~"sse|websocket"`)
 	},
+	routes: []string{httpRoute, grpcRoute}, calls: []string{Latency},
+	uncounted: "behind a grpc-go server Traefik counts successful and failed calls under the same code",
 }
 
 // traefikMatch finds the series of servers. Where the scrape target has a label service of its own, as it has when Prometheus
@@ -51,13 +53,26 @@ func traefikMatch(servers, rest string) []string {
 	return []string{fmt.Sprintf("service=~%q,%s", servers, rest), fmt.Sprintf("exported_service=~%q,%s", servers, rest)}
 }
 
-// httpServer and grpcServer are what Traefik calls the backend in the label service, for any port: shop-checkout-http-80@kubernetesgateway
-// behind an HTTPRoute and shop-checkout-80-grpc@kubernetesgateway behind a GRPCRoute. PromQL anchors regular expressions, so checkout doesn't
-// match checkout-canary. Traefik's names are ambiguous where namespace and Service can be divided in several ways: canary in
-// the namespace shop-checkout is called the same as checkout-canary in shop.
-func httpServer(b Backend) string { return traefikName(b) + "-http-[0-9]+@kubernetesgateway" }
+// httpServer and grpcServer are what Traefik calls the backend in the label service. Up to v3.7.5 that is the Service with its port, for
+// all routes together: shop-checkout-http-80@kubernetesgateway behind an HTTPRoute and shop-checkout-80-grpc@kubernetesgateway behind a
+// GRPCRoute. Since then each rule counts by itself, under the name of its router, which ends with a hash, and the backend's place in the
+// rule: httproute-shop-web-gw-infra-public-ep-web-0-799bcbf0c2317c5d1c93-svc-shop-checkout-0@kubernetesgateway (Traefik's
+// migration guide, v3.7.6 and v3.7.10).
+//
+// PromQL anchors regular expressions, so checkout doesn't match checkout-canary. The short names are ambiguous where namespace and Service
+// can be divided in several ways: canary in the namespace shop-checkout is called the same as checkout-canary in shop. So are the long ones.
+func httpServer(b Backend) string {
+	return traefikName(b) + "-http-[0-9]+@kubernetesgateway|httproute-" + traefikRule(b)
+}
 
-func grpcServer(b Backend) string { return traefikName(b) + "-[0-9]+-grpc@kubernetesgateway" }
+func grpcServer(b Backend) string {
+	return traefikName(b) + "-[0-9]+-grpc@kubernetesgateway|grpcroute-" + traefikRule(b)
+}
+
+// traefikRule is how the name of a backend of one rule goes on. Namespace and Service stand there as they are.
+func traefikRule(b Backend) string {
+	return ".+-[0-9a-f]{20}-svc-" + regexp.QuoteMeta(b.Namespace+"-"+b.Service) + "-[0-9]+@kubernetesgateway"
+}
 
 // traefikName joins as Traefik does: whatever is neither letter nor digit separates, and several separators are one.
 func traefikName(b Backend) string {

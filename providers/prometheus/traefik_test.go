@@ -17,20 +17,25 @@ func TestTraefikQueriesMatchExactlyTheBackend(t *testing.T) {
 	}{
 		{
 			"shop", "checkout-canary",
-			[]string{"shop-checkout-canary-http-80@kubernetesgateway", "shop-checkout-canary-http-8443@kubernetesgateway"},
-			[]string{"shop-checkout-canary-80-grpc@kubernetesgateway"},
-			[]string{"shop-checkout-http-80@kubernetesgateway", "shop-checkout-canary-http-80@file", "my-shop-checkout-canary-http-80@kubernetesgateway"},
+			[]string{"shop-checkout-canary-http-80@kubernetesgateway", "shop-checkout-canary-http-8443@kubernetesgateway",
+				rule("http", "shop-checkout-canary-0"), rule("http", "shop-checkout-canary-12")},
+			[]string{"shop-checkout-canary-80-grpc@kubernetesgateway", rule("grpc", "shop-checkout-canary-1")},
+			[]string{"shop-checkout-http-80@kubernetesgateway", "shop-checkout-canary-http-80@file", "my-shop-checkout-canary-http-80@kubernetesgateway",
+				rule("http", "my-shop-checkout-canary-0"), rule("http", "shop-checkout-canary-0-0"), rule("http", "shop-checkout-canary"),
+				"httproute-default-http-gw-default-gw-ep-web-0-799bcbf0c2317c5d1c93-wrr@kubernetesgateway",
+				"httproute-a-b-svc-shop-checkout-canary-0@kubernetesgateway"},
 		},
 		{
 			"shop", "checkout",
 			[]string{"shop-checkout-http-80@kubernetesgateway"},
 			[]string{"shop-checkout-80-grpc@kubernetesgateway"},
-			[]string{"shop-checkout-canary-http-80@kubernetesgateway", "shop-checkout-canary-80-grpc@kubernetesgateway", "shop-checkout-http-http-80@kubernetesgateway"},
+			[]string{"shop-checkout-canary-http-80@kubernetesgateway", "shop-checkout-canary-80-grpc@kubernetesgateway", "shop-checkout-http-http-80@kubernetesgateway",
+				rule("http", "shop-checkout-canary-0"), rule("grpc", "shop-checkout-canary-0")},
 		},
 		{
 			"shop", "a--b",
-			[]string{"shop-a-b-http-80@kubernetesgateway"},
-			[]string{"shop-a-b-80-grpc@kubernetesgateway"},
+			[]string{"shop-a-b-http-80@kubernetesgateway", rule("http", "shop-a--b-0")},
+			[]string{"shop-a-b-80-grpc@kubernetesgateway", rule("grpc", "shop-a--b-0")},
 			[]string{"shop-a--b-http-80@kubernetesgateway"},
 		},
 	} {
@@ -50,6 +55,11 @@ func TestTraefikQueriesMatchExactlyTheBackend(t *testing.T) {
 			require.NotRegexp(t, latency, name)
 		}
 	}
+}
+
+// rule is what Traefik calls a backend of a rule since v3.7.6; the example is that of its migration guide.
+func rule(kind, backend string) string {
+	return kind + "route-default-http-app-1-gw-default-my-gateway-ep-web-0-799bcbf0c2317c5d1c93-svc-" + backend + "@kubernetesgateway"
 }
 
 // matcher is the regular expression of the label in a query, anchored as Prometheus does.

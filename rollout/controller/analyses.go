@@ -9,7 +9,6 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
-	"github.com/rollout-dev/rollout/traffic"
 )
 
 // resolveAnalysis reads what is judged: in the background, at steps, and before, after or at the switch.
@@ -141,35 +140,40 @@ func (r refusal) Query(context.Context, analysis.Query) (analysis.Sample, error)
 
 // notBuiltIn says why a metric needs a query of its own, empty if it doesn't.
 func notBuiltIn(metric v1alpha1.Metric, wiring rollout.Wiring, queries Queries) string {
+	if metric.Query != "" || metric.Provider != nil || queries.TellsApart == nil || queries.TellsApart(metric.Name, nil) == nil {
+		return ""
+	}
 	switch {
-	case metric.Query != "" || metric.Provider != nil:
-		return ""
-	case queries.PodsTellApart:
-		return ""
 	case wiring.Mode == rollout.ByPods:
 		return "the built-in metric needs trafficRouting, which tells the requests of the canary apart; without it give the metric a query of its own, " +
 			"or start the controller with --builtin-metrics=pods"
 	case wiring.Mode == rollout.BySelector:
 		return "the built-in metric asks a gateway about a split, and blueGreen has none; give the metric a query of its own"
-	case !usesKind(wiring, httpRouteKind) && !usesKind(wiring, grpcRouteKind):
-		return "the built-in metric asks the gateway of an HTTPRoute or GRPCRoute, and trafficRouting names none; give the metric a query of its own, over istio_requests_total for example"
-	case metric.Name != latency && !usesKind(wiring, httpRouteKind):
-		// Behind grpc-go servers Traefik counts successful and failed calls under the same code.
-		return "the gateway can't tell failed gRPC calls from successful ones; give the metric a query over the application's own metrics"
+	case wiring.SubsetsOf != "":
+		return "the built-in metric tells Services apart, and subsets are of one; give the metric a query of its own, or let trafficRouting split between stableService and canaryService"
+	}
+	if err := queries.TellsApart(metric.Name, kindsOf(wiring)); err != nil {
+		return err.Error()
 	}
 	return ""
 }
 
-// The kinds of routes that gateways with built-in metrics serve.
-const (
-	httpRouteKind = "HTTPRoute"
-	grpcRouteKind = "GRPCRoute"
-)
+// kindsOf are the kinds of routes that a wiring names.
+func kindsOf(wiring rollout.Wiring) []string {
+	var kinds []string
+	for _, route := range routesOf(wiring) {
+		if !slices.Contains(kinds, route.Kind) {
+			kinds = append(kinds, route.Kind)
+		}
+	}
+	return kinds
+}
+
+// httpRouteKind is the kind of routes that can do the most.
+const httpRouteKind = "HTTPRoute"
 
 // usesKind says whether a wiring names a route of a kind.
-func usesKind(wiring rollout.Wiring, kind string) bool {
-	return slices.ContainsFunc(routesOf(wiring), func(n traffic.RouteName) bool { return n.Kind == kind })
-}
+func usesKind(wiring rollout.Wiring, kind string) bool { return slices.Contains(kindsOf(wiring), kind) }
 
 // queryVariables are the values of the variables in queries. They are those of the release under way, if there is one. A Service
 // that there is not has no variable: a query with a hole in it could match the requests of everybody.

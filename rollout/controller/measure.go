@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/controller/budget"
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
@@ -20,8 +21,8 @@ const pendingPause = 2 * time.Second
 type MeasurerOptions struct {
 	// Source answers the queries; nil if there is none.
 	Source analysis.Source
-	// Concurrency bounds the queries under way at any time.
-	Concurrency int
+	// Budget bounds the queries, together with all others that have the same one.
+	Budget *budget.Budget
 	// Timeout bounds one query.
 	Timeout time.Duration
 }
@@ -30,14 +31,11 @@ type MeasurerOptions struct {
 // measured comes back as an observation; what isn't persisted by then is simply measured again.
 type Measurer struct {
 	MeasurerOptions
-	slots chan struct{}
 
 	mu   sync.Mutex
 	jobs map[engine.Key]*job // follows mu
 	// receipts are what is asked for besides metrics.
 	receipts map[engine.Key]*receipts // follows mu
-	// inquiries are the questions that wait for a slot; follows mu.
-	inquiries map[question]*inquiry
 	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Start.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
@@ -56,8 +54,7 @@ type job struct {
 
 // NewMeasurer makes a Measurer. It measures nothing before Start.
 func NewMeasurer(o MeasurerOptions) *Measurer {
-	return &Measurer{MeasurerOptions: o, slots: make(chan struct{}, o.Concurrency), jobs: map[engine.Key]*job{},
-		receipts: map[engine.Key]*receipts{}, inquiries: map[question]*inquiry{}}
+	return &Measurer{MeasurerOptions: o, jobs: map[engine.Key]*job{}, receipts: map[engine.Key]*receipts{}}
 }
 
 // Start lets measurements happen from now on, until ctx ends. wake is called for a Rollout that has new results. It has to come before
@@ -76,10 +73,8 @@ func (m *Measurer) end() {
 	for key := range m.jobs {
 		m.stop(key)
 	}
-	for key, r := range m.receipts {
-		r.timer.Stop()
-		r.cancel()
-		delete(m.receipts, key)
+	for key := range m.receipts {
+		m.stopReceiving(key)
 	}
 	m.ctx = nil
 }
@@ -108,6 +103,7 @@ func (m *Measurer) Want(key engine.Key, want *rollout.Measure) {
 	}
 	old.measure = *want
 	old.dropTaken()
+	m.Budget.Expect(asker{of: m, key: key}, m.expected(want.Metrics))
 	m.schedule(key, old)
 }
 
@@ -124,6 +120,7 @@ func (m *Measurer) Results(key engine.Key) []analysis.Measurement {
 func (m *Measurer) stop(key engine.Key) {
 	j := m.jobs[key]
 	delete(m.jobs, key)
+	m.Budget.Expect(asker{of: m, key: key}, nil)
 	j.cancel()
 	for _, timer := range j.timers {
 		timer.Stop()
@@ -192,39 +189,28 @@ func (m *Measurer) later(key engine.Key, j *job, metric analysis.Metric) {
 	}
 }
 
-// errNoSource is what every measurement says without a metric source.
-var errNoSource = errors.New("there is nobody to ask; start the controller with --prometheus-address")
-
-// sourceOf is who is asked about a metric, nil if there is nobody.
-func (m *Measurer) sourceOf(metric analysis.Metric) analysis.Source {
-	if metric.Source != nil {
-		return metric.Source
-	}
-	return m.Source
-}
-
 // measure asks for one metric and schedules its next measurement.
 func (m *Measurer) measure(key engine.Key, j *job, metric analysis.Metric) {
 	m.mu.Lock()
 	run, step, since := j.measure.Run, j.measure.Step, j.measure.Since
 	id := fmt.Sprintf("%s run %d step %d %s after %d", key, run, step, metric.Name, j.last(metric.Name).UnixMicro())
 	m.mu.Unlock()
-	at, evidence, answered := m.answer(j.ctx, metric, since, id)
+	answer, answered := m.answer(j.ctx, asker{of: m, key: key}, metric, since, id)
 	if !answered {
 		return
 	}
-	if errors.Is(evidence.Err, analysis.ErrPending) {
+	if errors.Is(answer.Evidence.Err, analysis.ErrPending) {
 		m.later(key, j, metric)
 		return
 	}
-	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: at, Judgement: analysis.Judge(metric, evidence)}
+	result := analysis.Measurement{Run: run, Step: step, Metric: metric.Name, At: answer.At, Judgement: analysis.Judge(metric, answer.Evidence)}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.jobs[key] != j || j.ctx.Err() != nil {
 		return
 	}
-	j.asked[metric.Name] = at
+	j.asked[metric.Name] = answer.At
 	j.results = append(j.results, result)
 	delete(j.timers, metric.Name)
 	m.schedule(key, j)

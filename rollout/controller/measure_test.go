@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
+	"github.com/rollout-dev/rollout/rollout/controller/budget"
 	"github.com/rollout-dev/rollout/rollout/controller/engine"
 )
 
@@ -35,7 +36,7 @@ func metric(t *testing.T, name string) analysis.Metric {
 // measuring runs a Measurer over a source for as long as the test takes, and counts how often it wakes the Rollout.
 func measuring(t *testing.T, concurrency int, source analysis.Source) (*Measurer, *atomic.Int32) {
 	t.Helper()
-	m := NewMeasurer(MeasurerOptions{Source: source, Concurrency: concurrency, Timeout: 5 * time.Second})
+	m := NewMeasurer(MeasurerOptions{Source: source, Budget: budget.New(concurrency, nil), Timeout: 5 * time.Second})
 	woken := &atomic.Int32{}
 	ctx, cancel := context.WithCancel(t.Context())
 	m.Start(ctx, func(engine.Key) { woken.Add(1) })

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -37,8 +38,11 @@ type Built struct {
 type Queries struct {
 	// Builtin makes the query of a built-in metric. Nil: there is no metric source.
 	Builtin func(Built) (string, error)
-	// PodsTellApart says that the built-in metrics are those of the pods, which need no gateway to tell revisions apart.
-	PodsTellApart bool
+	// Counts makes the query that counts the requests which a built-in metric is about. Nil: there is none.
+	Counts func(Built) (string, error)
+	// TellsApart says whether a built-in metric tells the requests of revisions apart behind routes of some kinds, or, without routes, by
+	// their pods. The error says what to do instead. Nil: always.
+	TellsApart func(metric string, routes []string) error
 	// Condition compiles an expression of the user's. Nil: there is no language for it.
 	Condition func(text string) (analysis.Condition, error)
 	// Providers asks others than the engine's own Prometheus.
@@ -75,10 +79,8 @@ func (q Queries) Resolve(m v1alpha1.Metric, variables map[string]string) (analys
 	if out.Source, out.Query, err = q.asked(m, m.Query, variables); err != nil {
 		return out, err
 	}
-	if m.RequestsQuery != "" {
-		if out.Requests, err = analysis.Expand(m.RequestsQuery, variables); err != nil {
-			return out, fmt.Errorf("requestsQuery: %w", err)
-		}
+	if out.Requests, err = q.requests(m, variables); err != nil {
+		return out, fmt.Errorf("requestsQuery: %w", err)
 	}
 	return out, q.baseline(m, &out, variables)
 }
@@ -136,12 +138,24 @@ func (q Queries) query(m v1alpha1.Metric, own string, variables map[string]strin
 	if q.Missing() {
 		return "", nil
 	}
-	quantile := m.Quantile
-	if quantile == "" {
-		quantile = defaultQuantile
+	return q.Builtin(built(m, variables))
+}
+
+// requests is what counts the requests that a metric is about, empty if nobody wants to know: the user's own words, or for a built-in metric
+// what the router measures.
+func (q Queries) requests(m v1alpha1.Metric, variables map[string]string) (string, error) {
+	switch {
+	case m.RequestsQuery != "":
+		return analysis.Expand(m.RequestsQuery, variables)
+	case m.MinRequests == 0 || m.Query != "" || m.Provider != nil || q.Counts == nil:
+		return "", nil
 	}
-	return q.Builtin(Built{Name: m.Name, Quantile: quantile, Namespace: variables["namespace"], Service: variables["service"],
-		Window: variables[analysis.WindowVariable], Pods: podsOf(variables)})
+	return q.Counts(built(m, variables))
+}
+
+func built(m v1alpha1.Metric, variables map[string]string) Built {
+	return Built{Name: m.Name, Quantile: cmp.Or(m.Quantile, defaultQuantile), Namespace: variables["namespace"], Service: variables["service"],
+		Window: variables[analysis.WindowVariable], Pods: podsOf(variables)}
 }
 
 // podsOf matches the pods of the revision.

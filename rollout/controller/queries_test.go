@@ -2,11 +2,13 @@ package controller
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/rollout-dev/rollout/analysis"
+	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -80,4 +82,60 @@ func TestLimitsAreStrictUnlessTheUserSaysOtherwise(t *testing.T) {
 	l := limitsOf(v1alpha1.MetricLimits{FailureLimit: new(int32(1)), ConsecutiveFailureLimit: new(int32(2)), InconclusiveLimit: new(int32(3)),
 		ConsecutiveErrorLimit: new(int32(4)), NoData: "Fail"})
 	require.Equal(t, analysis.Limits{Failures: 1, ConsecutiveFailures: new(2), Inconclusive: new(3), ConsecutiveErrors: new(4), NoData: analysis.AsFail}, l)
+}
+
+func TestTheRequestsBehindABuiltInMetricNeedNoQueryOfTheUsers(t *testing.T) {
+	variables := map[string]string{"namespace": "shop", "service": "canary"}
+	m := v1alpha1.Metric{Name: "error-rate", Threshold: &v1alpha1.Threshold{Max: "1%"}, MinRequests: 100}
+	got, err := exampleQueries().Resolve(m, variables)
+	require.NoError(t, err)
+	require.Equal(t, "requests to canary", got.Requests)
+	require.Equal(t, 100.0, got.MinRequests)
+
+	m.RequestsQuery = "increase(calls[{{window}}])"
+	got, err = exampleQueries().Resolve(m, variables)
+	require.NoError(t, err)
+	require.Equal(t, m.RequestsQuery, got.Requests)
+
+	got, err = exampleQueries().Resolve(v1alpha1.Metric{Name: "error-rate", Threshold: m.Threshold}, variables)
+	require.NoError(t, err)
+	require.Empty(t, got.Requests, "nobody asks how many there are")
+}
+
+func TestWhetherAMetricIsBuiltInDependsOnWhoseItIsAndOnTheRoutes(t *testing.T) {
+	mesh := exampleQueries()
+	mesh.TellsApart = func(_ string, routes []string) error {
+		if slices.Contains(routes, "VirtualService") {
+			return nil
+		}
+		return errors.New("it is about a VirtualService")
+	}
+	pods := exampleQueries()
+	pods.TellsApart = func(string, []string) error { return nil }
+	services := wiringOf(v1alpha1.Strategy{Canary: meshed()})
+	onlyMesh := meshed()
+	onlyMesh.TrafficRouting.GatewayAPI = nil
+	virtual := wiringOf(v1alpha1.Strategy{Canary: onlyMesh})
+	subsets := virtual
+	subsets.SubsetsOf = "checkout"
+	for name, c := range map[string]struct {
+		queries Queries
+		wiring  rollout.Wiring
+		says    string
+	}{
+		"a gateway's of its routes":        {exampleQueries(), services, ""},
+		"a gateway's of a mesh's routes":   {exampleQueries(), virtual, "it is about an HTTPRoute"},
+		"a mesh's of its routes":           {mesh, virtual, ""},
+		"a mesh's of both":                 {mesh, services, ""},
+		"a mesh's of subsets":              {mesh, subsets, "subsets are of one"},
+		"a mesh's without routes":          {mesh, rollout.Wiring{Mode: rollout.ByPods}, "--builtin-metrics=pods"},
+		"a mesh's of a selector":           {mesh, rollout.Wiring{Mode: rollout.BySelector}, "blueGreen has none"},
+		"those of the pods behind subsets": {pods, subsets, ""},
+		"those of the pods by themselves":  {pods, rollout.Wiring{Mode: rollout.ByPods}, ""},
+	} {
+		got := notBuiltIn(v1alpha1.Metric{Name: "error-rate"}, c.wiring, c.queries)
+		require.Contains(t, got, c.says, name)
+		require.Equal(t, c.says == "", got == "", "%s: %s", name, got)
+		require.Empty(t, notBuiltIn(v1alpha1.Metric{Name: "error-rate", Query: "up"}, c.wiring, c.queries), "a query of one's own may ask anything")
+	}
 }

@@ -74,9 +74,7 @@ func (m *Measurer) receive(key engine.Key, question *receipts) {
 		if question != nil && old.since.Equal(question.since) && old.awaited == question.awaited {
 			return
 		}
-		old.timer.Stop()
-		old.cancel()
-		delete(m.receipts, key)
+		m.stopReceiving(key)
 	}
 	if question == nil || m.ctx == nil {
 		return
@@ -85,6 +83,15 @@ func (m *Measurer) receive(key engine.Key, question *receipts) {
 	question.cancel = cancel
 	question.timer = time.AfterFunc(question.metric.Interval, func() { m.askReceived(ctx, key, question) })
 	m.receipts[key] = question
+	m.Budget.Expect(asker{of: m, key: key, received: true}, m.expected([]analysis.Metric{question.metric}))
+}
+
+func (m *Measurer) stopReceiving(key engine.Key) {
+	r := m.receipts[key]
+	delete(m.receipts, key)
+	m.Budget.Expect(asker{of: m, key: key, received: true}, nil)
+	r.timer.Stop()
+	r.cancel()
 }
 
 // received is the last answer about the split that there is since then, if there is one.
@@ -99,21 +106,11 @@ func (m *Measurer) received(key engine.Key, since time.Time) (percent float64, a
 
 // askReceived asks once, and again an interval later.
 func (m *Measurer) askReceived(ctx context.Context, key engine.Key, r *receipts) {
-	select {
-	case m.slots <- struct{}{}:
-		defer func() { <-m.slots }()
-	case <-ctx.Done():
+	answer, answered := m.answer(ctx, asker{of: m, key: key, received: true}, r.metric, r.since, fmt.Sprintf("%s received %d", key, now().UnixMicro()))
+	if !answered {
 		return
 	}
-	at := time.Now().Truncate(time.Microsecond)
-	within, cancel := context.WithTimeout(ctx, m.Timeout)
-	defer cancel()
-	evidence := analysis.Evidence{Err: errNoSource}
-	exposed := at.Sub(r.since)
-	if m.Source != nil {
-		evidence = analysis.Ask(within, m.Source, r.metric, exposed, fmt.Sprintf("%s received %d", key, at.UnixMicro()))
-	}
-	percent, known := receivedShare(evidence, exposed >= r.metric.Window)
+	percent, known := receivedShare(answer.Evidence, answer.At.Sub(r.since) >= r.metric.Window)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,7 +121,7 @@ func (m *Measurer) askReceived(ctx context.Context, key engine.Key, r *receipts)
 	if !known {
 		return
 	}
-	r.percent, r.at = &percent, at
+	r.percent, r.at = &percent, answer.At
 	if r.awaited {
 		m.wake(key)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
+	"github.com/rollout-dev/rollout/rollout/controller/budget"
 )
 
 func TestTheReceivedShareIsTheCanarysPartOfTheRequests(t *testing.T) {
@@ -127,7 +128,7 @@ func TestTheReceivedShareGoesAlongWithAStatusAndIsNoReasonToWriteOne(t *testing.
 	since := time.Unix(100, 0)
 	w, s := splitting(since)
 	plan := rollout.Plan{Status: s}
-	c := &Controller{Options: Options{Measurer: NewMeasurer(MeasurerOptions{Concurrency: 1})}}
+	c := &Controller{Options: Options{Measurer: NewMeasurer(MeasurerOptions{Budget: budget.New(1, nil)})}}
 	w.object.Status = newStatus(w, plan)
 	c.observeReceived(w)
 	require.Nil(t, w.observed.Received)

@@ -1,6 +1,8 @@
 package controller
 
 import (
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,13 +14,22 @@ import (
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
-// withQueries is a Controller that has somebody to ask. The query of a built-in metric is the Service it is about.
+// withQueries is a Controller that has somebody to ask. The query of a built-in metric is the Service it is about, and its gateway serves HTTPRoutes.
 func withQueries() *Controller {
 	return &Controller{Options: Options{Queries: exampleQueries()}}
 }
 
 func exampleQueries() Queries {
-	return Queries{Builtin: func(b Built) (string, error) { return b.Service, nil }}
+	return Queries{
+		Builtin: func(b Built) (string, error) { return b.Service, nil },
+		Counts:  func(b Built) (string, error) { return "requests to " + b.Service, nil },
+		TellsApart: func(_ string, routes []string) error {
+			if slices.Contains(routes, httpRouteKind) {
+				return nil
+			}
+			return errors.New("it is about an HTTPRoute")
+		},
+	}
 }
 
 func resolveExample(t *testing.T, change func(*v1alpha1.Rollout)) resolved {
@@ -144,7 +155,7 @@ func TestBadSpecsNameTheFieldAndTheWayOut(t *testing.T) {
 				r.Spec.Strategy.Canary.TrafficRouting.GatewayAPI = nil
 				r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *builtIn()}
 			},
-			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "istio_requests_total"},
+			reasonInvalidMetric, []string{"spec.strategy.canary.analysis.metrics[0] (latency)", "it is about an HTTPRoute"},
 		},
 		"a query that asks about a preview that there is not": {
 			func(r *v1alpha1.Rollout) {

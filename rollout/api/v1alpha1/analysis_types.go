@@ -69,7 +69,7 @@ type Bake struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.query) || !has(self.provider)",message="query is for the engine's own Prometheus; a provider has a query of its own"
 // +kubebuilder:validation:XValidation:rule="!has(self.quantile) || (self.name == 'latency' && !has(self.query) && !has(self.provider))",message="quantile belongs to the built-in metric latency"
 // +kubebuilder:validation:XValidation:rule="has(self.threshold) != (has(self.successCondition) || has(self.failureCondition))",message="a metric is judged in one way: give it a threshold, or else successCondition, failureCondition or both"
-// +kubebuilder:validation:XValidation:rule="!has(self.minRequests) || has(self.requestsQuery)",message="minRequests needs requestsQuery, which counts them"
+// +kubebuilder:validation:XValidation:rule="!has(self.minRequests) || has(self.requestsQuery) || !(has(self.query) || has(self.provider))",message="minRequests needs requestsQuery unless the metric is built in"
 type Metric struct {
 	// Name is success-rate, latency, error-rate or request-rate for a built-in metric, or any name together with a query
 	// or a provider.
