@@ -53,7 +53,11 @@ func condemned(m Metric, r Record) Conclusion {
 		return Conclusion{Fail, true, fmt.Sprintf("%s; it failed %s in a row and %s", lately(m, r), times(r.FailureStreak),
 			allowed(*limits.ConsecutiveFailures, "failure", "in a row"))}
 	case exceeds(r.Inconclusive, limits.Inconclusive):
-		return Conclusion{Inconclusive, true, fmt.Sprintf("%s was inconclusive %s and %s", m.Name, times(r.Inconclusive),
+		text := m.Name
+		if r.Verdict == Inconclusive {
+			text += " " + r.Message + "; it"
+		}
+		return Conclusion{Inconclusive, true, fmt.Sprintf("%s was inconclusive %s and %s", text, times(r.Inconclusive),
 			allowed(*limits.Inconclusive, "such measurement", ""))}
 	case exceeds(r.ErrorStreak, limits.ConsecutiveErrors):
 		text := m.Name + " could not be measured"

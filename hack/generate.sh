@@ -9,5 +9,5 @@ trap 'rm -rf "$work"' EXIT
 
 mkdir -p "$out/rollout/api/v1alpha1" "$out/deploy/crds"
 "$controller_gen" object paths=./rollout/api/v1alpha1 output:object:dir="$out/rollout/api/v1alpha1"
-"$controller_gen" crd paths=./rollout/api/v1alpha1 paths=./hack/crd/podtemplate output:crd:dir="$work"
+"$controller_gen" crd:ignoreUnexportedFields=true paths=./rollout/api/v1alpha1 paths=./hack/crd/podtemplate output:crd:dir="$work"
 go run ./hack/crd -in "$work" -out "$out/deploy/crds"

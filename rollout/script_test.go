@@ -27,46 +27,45 @@ import (
 //	gitops rules testers, gitops rules           somebody else puts managed routes there, or takes them out
 //	service stable v2, service canary deleted    somebody else changes a Service
 //	metrics error, no data, NaN, infinite, several, few, lying, ok   the metric source
+//	metrics stable error, stable no data, stable NaN, stable infinite   only what it answers about stable, to compare with
 //	received 12                                  what is measured of the split, in percent
 //	gate window waits, refuses, unreachable, opens   what a gate answers; it opens unless it is told otherwise
 //	crash v2 20s                                 a pod restarts
 func (s *script) do(command string) {
 	words := strings.Fields(command)
 	verb, rest := words[0], words[1:]
-	switch verb {
-	case "rollout":
-		s.start(rest)
-	case "revision":
-		s.revision(rest)
-	case "push":
-		s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = rest[0] })
-	case "run":
-		s.run(rest)
-	case "request":
-		s.request(rest)
-	case "set":
-		s.cluster.Edit(func(spec *rollout.Spec) { s.set(spec, rest) })
-	case "gitops":
-		s.gitops(rest)
-	case "service":
-		s.service(rest)
-	case "metrics":
-		outages := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
-			"several": sim.Torn, "few": sim.Few, "lying": sim.Lying}
-		outage, known := outages[strings.Join(rest, " ")]
-		require.True(s.t, known, "there is no such outage")
-		s.cluster.SetOutage(outage)
-	case "received":
-		s.cluster.SetReceived(float64(s.number(rest[0])))
-	case "gate":
-		reply, known := map[string]sim.Reply{"opens": "", "waits": sim.Waits, "refuses": sim.Refuses, "unreachable": sim.Unreachable}[rest[1]]
-		require.True(s.t, known, "no gate "+rest[1])
-		s.cluster.SetReply(rest[0], reply)
-	case "crash":
-		s.cluster.Crash(rest[0], s.duration(rest[1]))
-	default:
-		require.Fail(s.t, "there is no command "+verb)
-	}
+	act, known := map[string]func(){
+		"rollout":  func() { s.start(rest) },
+		"revision": func() { s.revision(rest) },
+		"push":     func() { s.cluster.Edit(func(spec *rollout.Spec) { spec.Target = rest[0] }) },
+		"run":      func() { s.run(rest) },
+		"request":  func() { s.request(rest) },
+		"set":      func() { s.cluster.Edit(func(spec *rollout.Spec) { s.set(spec, rest) }) },
+		"gitops":   func() { s.gitops(rest) },
+		"service":  func() { s.service(rest) },
+		"metrics":  func() { s.metrics(strings.Join(rest, " ")) },
+		"received": func() { s.cluster.SetReceived(float64(s.number(rest[0]))) },
+		"gate":     func() { s.reply(rest[0], rest[1]) },
+		"crash":    func() { s.cluster.Crash(rest[0], s.duration(rest[1])) },
+	}[verb]
+	require.True(s.t, known, "there is no command "+verb)
+	act()
+}
+
+// metrics changes what the metric source answers.
+func (s *script) metrics(answer string) {
+	outage, known := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
+		"several": sim.Torn, "few": sim.Few, "lying": sim.Lying, "stable error": sim.StableDown, "stable no data": sim.StableSilent,
+		"stable NaN": sim.StableNaN, "stable infinite": sim.StableInfinite}[answer]
+	require.True(s.t, known, "there is no outage "+answer)
+	s.cluster.SetOutage(outage)
+}
+
+// reply changes what a gate answers.
+func (s *script) reply(name, answer string) {
+	reply, known := map[string]sim.Reply{"opens": "", "waits": sim.Waits, "refuses": sim.Refuses, "unreachable": sim.Unreachable}[answer]
+	require.True(s.t, known, "there is no answer "+answer)
+	s.cluster.SetReply(name, reply)
 }
 
 // start makes the cluster.
@@ -215,6 +214,8 @@ func (s *script) option(m *analysis.Metric, text string) {
 		"inconclusive": func() { l.Inconclusive = new(s.number(value)) },
 		"errors":       func() { l.ConsecutiveErrors = new(s.number(value)) },
 		"no-data":      func() { l.NoData = analysis.NoDataPolicy(value) },
+		"against":      func() { m.Baseline = &analysis.Baseline{By: analysis.Comparison(value)} },
+		"bad-below":    func() { m.Success, m.Failure = atLeast(*m.Threshold.Min), below(s.fraction(value)) },
 	}[name]
 	require.NotNil(s.t, set, "a metric has no option "+name)
 	set()
@@ -224,16 +225,14 @@ func (s *script) revision(words []string) {
 	q := sim.Quality{Values: map[string]float64{}}
 	for _, word := range words[1:] {
 		name, value, _ := strings.Cut(word, "=")
-		var err error
 		switch {
 		case name == "startup" && value == "never":
 			q.Startup = -1
 		case name == "startup":
 			q.Startup = s.duration(value)
 		default:
-			q.Values[name], err = strconv.ParseFloat(value, 64)
+			q.Values[name] = s.fraction(value)
 		}
-		require.NoError(s.t, err)
 	}
 	s.cluster.SetQuality(words[0], q)
 }
@@ -298,6 +297,12 @@ func wiring(word string) rollout.Wiring {
 		"selector":  {Mode: rollout.BySelector, Stable: "app-active"},
 		"preview":   {Mode: rollout.BySelector, Stable: "app-active", Canary: "app-preview"},
 	}[word]
+}
+
+func (s *script) fraction(text string) float64 {
+	f, err := strconv.ParseFloat(text, 64)
+	require.NoError(s.t, err)
+	return f
 }
 
 func (s *script) number(text string) int {

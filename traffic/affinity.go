@@ -16,6 +16,8 @@ type Affinity struct {
 	Cookie string
 	// TTL is the life of a cookie, in whole seconds, at least one.
 	TTL time.Duration
+	// Secure: clients send it over TLS only. Those that come without TLS are drawn with each request.
+	Secure bool
 }
 
 // Names of the rules, in the order in which a request has to meet them.
@@ -41,7 +43,11 @@ func (a Affinity) has(value string) HeaderMatch {
 
 // set is the value of a Set-Cookie header. Scripts have no use for the cookie, and links from other sites must find the same version.
 func (a Affinity) set(value string) string {
-	return fmt.Sprintf("%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax", a.Cookie, value, int(a.TTL.Seconds()))
+	cookie := fmt.Sprintf("%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax", a.Cookie, value, int(a.TTL.Seconds()))
+	if a.Secure {
+		cookie += "; Secure"
+	}
+	return cookie
 }
 
 // Cookies are what the answers of the two versions set, as values of a Set-Cookie header.

@@ -61,12 +61,39 @@ func (s Secrets) And(values ...string) Secrets {
 	return Secrets{slices.Concat(s.shapes, Hide(values...).shapes)}.sorted()
 }
 
-// In replaces the secrets in a text by ***.
+// cutMark ends a text of which the rest was cut off.
+const cutMark = "…"
+
+// leastFragment is how many characters of a secret at the end of a cut text are no coincidence.
+const leastFragment = 3
+
+// In replaces the secrets in a text by ***, and what is left of one that was cut off.
 func (s Secrets) In(text string) string {
 	for _, shape := range s.shapes {
 		text = strings.ReplaceAll(text, shape, "***")
 	}
-	return text
+	parts := strings.Split(text, cutMark)
+	for i := range parts[:len(parts)-1] {
+		parts[i] = s.withoutFragment(parts[i])
+	}
+	return strings.Join(parts, cutMark)
+}
+
+// withoutFragment replaces the longest beginning of a secret that a text ends with.
+func (s Secrets) withoutFragment(text string) string {
+	longest := 0
+	for _, shape := range s.shapes {
+		for length := min(len(shape), len(text)); length >= max(leastFragment, longest+1); length-- {
+			if strings.HasSuffix(text, shape[:length]) {
+				longest = length
+				break
+			}
+		}
+	}
+	if longest == 0 {
+		return text
+	}
+	return text[:len(text)-longest] + "***"
 }
 
 // queryError keeps the cause for errors.Is but not its text, which may be long or show a credential.
@@ -87,7 +114,7 @@ func (s Server) Failed(question string, cause error, text string) error {
 func (s Server) short(text string) string {
 	runes := []rune(strings.Join(strings.Fields(s.Secrets.In(text)), " "))
 	if len(runes) > mostText {
-		return string(runes[:mostText]) + "…"
+		return string(runes[:mostText]) + cutMark
 	}
 	return string(runes)
 }

@@ -93,8 +93,8 @@ func run(ctx context.Context, s settings) error {
 		}
 		return lead(ctx, s, log, to.kubernetes, func(ctx context.Context) {
 			log.Info("working", zap.String("identity", s.identity))
-			beside.Go(func() { measurer.Run(ctx, queue.Add) })
-			beside.Go(func() { alone.Run(ctx, analyses.Add) })
+			measurer.Start(ctx, queue.Add)
+			alone.Start(ctx, analyses.Add)
 			beside.Go(func() { analyses.Run(ctx) })
 			queue.Run(ctx)
 		})

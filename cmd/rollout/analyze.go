@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/rollout-dev/rollout/cmd/rollout/internal/view"
+	"github.com/rollout-dev/rollout/rollout/api/strict"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -197,7 +198,7 @@ func readAnalysis(file string) (*v1alpha1.AnalysisRun, error) {
 		if run.Spec.Analysis == nil {
 			return nil, fmt.Errorf("-f %s: spec.analysis is missing; it says what to analyse", file)
 		}
-		return run, nil
+		return run, providerMistakes(file, "spec.analysis.metrics", run.Spec.Analysis.Metrics)
 	case "AnalysisTemplate", "ClusterAnalysisTemplate":
 		var template v1alpha1.AnalysisTemplate
 		if err := yaml.UnmarshalStrict(text, &template); err != nil {
@@ -205,7 +206,20 @@ func readAnalysis(file string) (*v1alpha1.AnalysisRun, error) {
 		}
 		run.GenerateName = template.Name + "-"
 		run.Spec.Analysis = &v1alpha1.Analysis{Metrics: template.Spec.Metrics, Templates: template.Spec.Templates, Args: template.Spec.Args}
-		return run, nil
+		return run, providerMistakes(file, "spec.metrics", template.Spec.Metrics)
 	}
 	return nil, fmt.Errorf("-f %s holds a %q; it must be an AnalysisRun, an AnalysisTemplate or a ClusterAnalysisTemplate", file, kind.Kind)
+}
+
+// providerMistakes says what is wrong with the fields of providers, which neither the parser nor the API server refuses.
+func providerMistakes(file, field string, metrics []v1alpha1.Metric) error {
+	for i, m := range metrics {
+		if m.Provider == nil {
+			continue
+		}
+		if mistakes, ok := errors.AsType[*strict.Error](m.Provider.Mistakes()); ok {
+			return fmt.Errorf("-f %s: %w", file, mistakes.Under(fmt.Sprintf("%s[%d].provider", field, i)))
+		}
+	}
+	return nil
 }

@@ -73,6 +73,17 @@ func TestAnAcceptedTemplateIsStoredAsWritten(t *testing.T) {
 	require.Equal(t, before["spec"].(map[string]any)["template"], rollout["spec"].(map[string]any)["template"])
 }
 
+// The controller says what is wrong with them, so they have to reach it.
+func TestTheFieldsOfAProviderAreStoredAsWritten(t *testing.T) {
+	const text = `{"web": {"ulr": "http://web/", "body": 5, "authorization": {"bearer": "{{args.token}}"}, "headers": [{"nmae": "X"}]}}`
+	rollout := mergePatch(example(t), parse(t, []byte(`{"spec": {"strategy": {"canary": {"analysis": {"metrics": [
+		{"name": "x", "threshold": {"min": "1"}, "provider": `+text+`}]}}}}}`)))
+	require.Empty(t, newServer(t).create(t.Context(), rollout))
+	canary := rollout["spec"].(map[string]any)["strategy"].(map[string]any)["canary"].(map[string]any)
+	metric := canary["analysis"].(map[string]any)["metrics"].([]any)[0].(map[string]any)
+	require.Equal(t, parse(t, []byte(text)), metric["provider"])
+}
+
 func TestGoodRolloutsAreAccepted(t *testing.T) {
 	server := newServer(t)
 	for _, c := range cases(t, "accepted.yaml") {

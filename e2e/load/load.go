@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	defaultRate        = 100
-	defaultConcurrency = 1000
-	defaultTimeout     = 10 * time.Second
-	defaultLongest     = 30 * time.Minute
+	defaultRate    = 100
+	defaultTimeout = 10 * time.Second
+	defaultLongest = 30 * time.Minute
 )
 
 // errWithheld is the error of a request that could not be sent at its time because too many were under way.
@@ -38,7 +37,8 @@ type Options struct {
 	// Rate is the number of requests per second, 1 or more. Default 100.
 	Rate int
 	// Concurrency bounds the requests under way. A request that would be one too many is not sent and counts as failed:
-	// leaving it out silently would hide an outage. Default 1000.
+	// leaving it out silently would hide an outage. Default: those of Timeout and a second, so that whoever answers late, but within
+	// Timeout, loses none.
 	Concurrency int
 	// Timeout bounds one request. Default 10s.
 	Timeout time.Duration
@@ -52,11 +52,11 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Rate == 0 {
 		o.Rate = defaultRate
 	}
-	if o.Concurrency == 0 {
-		o.Concurrency = defaultConcurrency
-	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = max(1, int(float64(o.Rate)*(o.Timeout+longestBurst).Seconds()))
 	}
 	if o.Longest == 0 {
 		o.Longest = defaultLongest
@@ -119,7 +119,7 @@ func (l *Load) Stop() {
 	<-l.ended
 }
 
-// run keeps to a schedule that no answer can delay: the n-th request is due n/Rate seconds after the start.
+// run keeps to a schedule that no answer can delay.
 func (l *Load) run(ctx context.Context) {
 	defer close(l.ended)
 	var underWay sync.WaitGroup
@@ -128,10 +128,9 @@ func (l *Load) run(ctx context.Context) {
 	defer l.cancel()
 	ticker := time.NewTicker(time.Second / time.Duration(l.Rate))
 	defer ticker.Stop()
-	start, sent := time.Now(), 0
+	plan := schedule{rate: l.Rate, start: time.Now()}
 	for {
-		// A tick that came late stands for several requests.
-		for due := int(time.Since(start)*time.Duration(l.Rate)/time.Second) + 1; sent < due; sent++ {
+		for range plan.due(time.Now()) {
 			select {
 			case l.slots <- struct{}{}:
 				underWay.Go(func() {
@@ -207,7 +206,13 @@ func (l *Load) snapshot() (Answers, <-chan struct{}) {
 // WaitFor returns when n requests that were sent after since have been answered, or with an error when ctx or the load
 // ends before.
 func (l *Load) WaitFor(ctx context.Context, n int, since time.Time) error {
-	return l.Wait(ctx, fmt.Sprintf("%d answers", n), func(a Answers) bool { return len(a.Since(since)) >= n })
+	looked, found := 0, 0
+	return l.Wait(ctx, fmt.Sprintf("%d answers", n), func(a Answers) bool {
+		// There are many, and this is asked with every one that is added.
+		found += len(a[looked:].Since(since))
+		looked = len(a)
+		return found >= n
+	})
 }
 
 // Wait returns when the answers so far meet a condition, or with an error that says what was waited for when ctx or the

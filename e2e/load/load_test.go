@@ -50,7 +50,7 @@ func start(t *testing.T, o load.Options) *load.Load {
 }
 
 func TestTheRateDoesNotDependOnHowFastAnswersCome(t *testing.T) {
-	for name, latency := range map[string]time.Duration{"fast": 0, "slow": 3 * time.Second} {
+	for name, latency := range map[string]time.Duration{"fast": 0, "as slow as it may be": 10*time.Second - time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := start(t, load.Options{Rate: 200, Transport: transport(func(r *http.Request) (*http.Response, error) {
@@ -196,7 +196,7 @@ func TestRequestsReachARealServerOverKeptConnections(t *testing.T) {
 	require.Equal(t, 1.0, l.Answers().Share("v1"))
 	require.Equal(t, "shop.example", hosts.Load())
 	require.Equal(t, "yes", testers.Load())
-	require.Less(t, connections.Load(), int32(100))
+	require.Less(t, int(connections.Load()), len(l.Answers()))
 }
 
 func TestImpossibleOptionsAreRefused(t *testing.T) {

@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// glance is how often it is looked what a load elsewhere has recorded.
-const glance = 500 * time.Millisecond
+const (
+	// glance is how often it is looked what a load elsewhere has recorded.
+	glance = 500 * time.Millisecond
+	// lookTime bounds one look, so that one that hangs is none for ever; lastTime all looks after the end.
+	lookTime = 10 * time.Second
+	lastTime = time.Minute
+)
 
 // wireAnswer is an Answer as JSON: errors have no form of their own.
 type wireAnswer struct {
@@ -74,7 +79,7 @@ type Elsewhere struct {
 }
 
 // Follow makes a load out of one elsewhere: it has the same answers, some milliseconds later, and Stop stops the other as well. What
-// can't be learned is a failed answer, so that nobody takes silence for success.
+// can't be learned within a minute after that is a failed answer, so that nobody takes silence for success.
 func Follow(ctx context.Context, other Elsewhere) *Load {
 	ctx, cancel := context.WithTimeout(ctx, defaultLongest)
 	l := newLoad(Options{Concurrency: 1}, cancel)
@@ -89,6 +94,8 @@ func (l *Load) follow(ctx context.Context, other Elsewhere) {
 	defer ticker.Stop()
 	known := 0
 	take := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, lookTime)
+		defer cancel()
 		more, err := other.Answers(ctx, known)
 		if err == nil && len(more) > 0 {
 			known += len(more)
@@ -96,23 +103,26 @@ func (l *Load) follow(ctx context.Context, other Elsewhere) {
 		}
 		return err
 	}
-	for {
+	for ctx.Err() == nil {
 		// One look that fails is made up for by the next.
 		_ = take(ctx)
 		select {
 		case <-ticker.C:
-			continue
 		case <-ctx.Done():
 		}
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), defaultTimeout)
-		defer cancel()
-		err := other.Stop(last)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
+	defer cancel()
+	for {
+		err := errors.Join(other.Stop(last), take(last))
 		if err == nil {
-			err = take(last)
+			return
 		}
-		if err != nil {
+		select {
+		case <-ticker.C:
+		case <-last.Done():
 			l.record(Answer{Sent: time.Now(), Err: fmt.Errorf("follow the load to its end: %w", err)})
+			return
 		}
-		return
 	}
 }

@@ -81,6 +81,45 @@ func TestALookThatFailsIsMadeUpFor(t *testing.T) {
 	})
 }
 
+func TestTheEndIsAskedForUntilItIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := calls(t)
+		way, asked := through(t, other.Handler()), 0
+		stop := way.Stop
+		way.Stop = func(ctx context.Context) error {
+			if asked++; asked < 3 {
+				return errors.New("cut")
+			}
+			return stop(ctx)
+		}
+		l := load.Follow(t.Context(), way)
+		require.NoError(t, l.WaitFor(t.Context(), 250, time.Time{}))
+		l.Stop()
+		require.Equal(t, 3, asked)
+		require.Len(t, l.Answers(), len(other.Answers()))
+		require.NotContains(t, l.Answers()[len(l.Answers())-1].String(), "cut")
+	})
+}
+
+func TestALookThatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := calls(t)
+		way, looks := through(t, other.Handler()), 0
+		reach := way.Answers
+		way.Answers = func(ctx context.Context, from int) (load.Answers, error) {
+			if looks++; looks == 2 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return reach(ctx, from)
+		}
+		l := load.Follow(t.Context(), way)
+		require.NoError(t, l.WaitFor(t.Context(), 250, time.Time{}))
+		l.Stop()
+		require.Len(t, l.Answers(), len(other.Answers()))
+	})
+}
+
 func TestALoadWhoseEndIsUnknownHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		other := calls(t)

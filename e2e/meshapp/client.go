@@ -22,6 +22,9 @@ import (
 	"github.com/rollout-dev/rollout/e2e/load"
 )
 
+// patience is how long a call may take. On a small machine that is busy an answer may come late; it is none that was lost.
+const patience = 30 * time.Second
+
 // call calls TARGET, such as xds:///shop.test.svc.cluster.local:9090, RATE times a second with the HEADERS, such as
 // "x-tester=yes,x-country=ch", until ctx ends. It offers what it received to whoever follows it.
 func call(ctx context.Context, getenv func(string) string) error {
@@ -47,7 +50,7 @@ func call(ctx context.Context, getenv func(string) string) error {
 	if err := awaitAnswer(ctx, connection); err != nil {
 		return err
 	}
-	calls, err := load.Start(ctx, load.Options{Rate: rate, Send: func(ctx context.Context) load.Answer {
+	calls, err := load.Start(ctx, load.Options{Rate: rate, Timeout: patience, Send: func(ctx context.Context) load.Answer {
 		return visit(metadata.NewOutgoingContext(ctx, headers), connection)
 	}})
 	if err != nil {
@@ -118,12 +121,12 @@ func first(header metadata.MD, name string) string {
 
 // offer serves HTTP until ctx ends.
 func offer(ctx context.Context, handler http.Handler) error {
-	server := &http.Server{Addr: healthAddress, Handler: handler, ReadHeaderTimeout: headerTime}
+	server := &http.Server{Addr: webAddress, Handler: handler, ReadHeaderTimeout: headerTime}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServe() }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("serve on %s: %w", healthAddress, err)
+		return fmt.Errorf("serve on %s: %w", webAddress, err)
 	case <-ctx.Done():
 		return server.Close()
 	}

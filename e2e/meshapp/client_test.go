@@ -2,6 +2,8 @@ package main
 
 import (
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +36,26 @@ func TestACallTellsVersionAndPod(t *testing.T) {
 	calls.Stop()
 	require.NoError(t, <-ended)
 	require.True(t, visit(t.Context(), connection).Failed())
+}
+
+func TestTheVersionThatAnswersCallsAlsoAnswersHTTP(t *testing.T) {
+	app := &shop{version: "v1", pod: "shop-1"}
+	visitWeb := func(path string) *http.Response {
+		recorder := httptest.NewRecorder()
+		app.handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		return recorder.Result()
+	}
+	answer := visitWeb("/")
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	require.Equal(t, "v1", answer.Header.Get("X-Version"))
+	require.Equal(t, "shop-1", answer.Header.Get("X-Pod"))
+	require.Empty(t, answer.Header.Get("Connection"))
+	require.Equal(t, http.StatusOK, visitWeb("/healthz").StatusCode)
+
+	app.leaving.Store(true)
+	require.Equal(t, http.StatusOK, visitWeb("/").StatusCode)
+	require.Equal(t, "close", visitWeb("/").Header.Get("Connection"))
+	require.Equal(t, http.StatusServiceUnavailable, visitWeb("/healthz").StatusCode)
 }
 
 func TestHeadersAreReadFromTheEnvironment(t *testing.T) {

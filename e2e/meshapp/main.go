@@ -1,6 +1,6 @@
 // Command meshapp is the sample application for a service mesh without sidecars, and a client of it: both speak gRPC, and the client
-// learns from the mesh's control plane by xDS where its calls go. Started as "meshapp" it serves, as "meshapp client" it calls. It is
-// a module of its own because xDS brings half of Envoy's API.
+// learns from the mesh's control plane by xDS where its calls go. Started as "meshapp" it serves, and HTTP, too, for those outside of the
+// mesh; as "meshapp client" it calls. It is a module of its own because xDS brings half of Envoy's API.
 package main
 
 import (

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	callAddress   = ":9090"
-	healthAddress = ":8080"
-	headerTime    = time.Minute
+	callAddress = ":9090"
+	webAddress  = ":8080"
+	headerTime  = time.Minute
 	// drainTime bounds how long the last calls may take.
 	drainTime            = 15 * time.Second
 	defaultShutdownDelay = 5 * time.Second
@@ -33,6 +33,16 @@ func (s *shop) visit(ctx context.Context) error {
 	return grpc.SetHeader(ctx, metadata.Pairs(versionHeader, s.version, podHeader, s.pod))
 }
 
+// answer answers those who don't speak gRPC.
+func (s *shop) answer(w http.ResponseWriter, _ *http.Request) {
+	if s.leaving.Load() {
+		// Whoever keeps the connection would come back after the port is closed.
+		w.Header().Set("Connection", "close")
+	}
+	w.Header().Set(versionHeader, s.version)
+	w.Header().Set(podHeader, s.pod)
+}
+
 // healthz is the readiness probe.
 func (s *shop) healthz(w http.ResponseWriter, _ *http.Request) {
 	if s.leaving.Load() {
@@ -40,7 +50,7 @@ func (s *shop) healthz(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// serve answers calls as version VERSION until ctx ends and SHUTDOWN_DELAY after that.
+// serve answers calls, and HTTP beside them, as version VERSION until ctx ends and SHUTDOWN_DELAY after that.
 func serve(ctx context.Context, getenv func(string) string) error {
 	delay := defaultShutdownDelay
 	if text := getenv("SHUTDOWN_DELAY"); text != "" {
@@ -60,13 +70,11 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	s := &shop{version: getenv("VERSION"), pod: pod}
 	calls := grpc.NewServer()
 	calls.RegisterService(description(), s)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.healthz)
-	health := &http.Server{Addr: healthAddress, Handler: mux, ReadHeaderTimeout: headerTime}
+	web := &http.Server{Addr: webAddress, Handler: s.handler(), ReadHeaderTimeout: headerTime}
 
 	ended := make(chan error, 2)
 	go func() { ended <- calls.Serve(listener) }()
-	go func() { ended <- health.ListenAndServe() }()
+	go func() { ended <- web.ListenAndServe() }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
@@ -75,11 +83,22 @@ func serve(ctx context.Context, getenv func(string) string) error {
 	// Unready first and gone last, as the sample application for gateways: clients learn late that this pod is going.
 	s.leaving.Store(true)
 	<-time.After(delay)
-	return errors.Join(finish(calls), health.Close())
+	return finish(calls, web)
 }
 
-// finish ends the server after its last calls.
-func finish(calls *grpc.Server) error {
+func (s *shop) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("/", s.answer)
+	return mux
+}
+
+// finish ends the servers after their last calls.
+func finish(calls *grpc.Server, web *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	shut := make(chan error, 1)
+	go func() { shut <- web.Shutdown(ctx) }()
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -87,9 +106,9 @@ func finish(calls *grpc.Server) error {
 	}()
 	select {
 	case <-finished:
-		return nil
-	case <-time.After(drainTime):
+		return <-shut
+	case <-ctx.Done():
 		calls.Stop()
-		return fmt.Errorf("calls were still under way after %s", drainTime)
+		return errors.Join(fmt.Errorf("calls were still under way after %s", drainTime), <-shut)
 	}
 }

@@ -46,7 +46,17 @@ func (c *cluster) addMesh(t *testing.T) {
 // callThroughMesh starts a client in the shop's namespace and follows what it receives. It calls as soon as somebody answers.
 func (s *shop) callThroughMesh(name string, rate int, headers string) *clients {
 	s.t.Helper()
+	s.startMeshClient(name, rate, headers)
+	return s.followMeshClient(name, rate)
+}
+
+func (s *shop) startMeshClient(name string, rate int, headers string) {
+	s.t.Helper()
 	s.applyManifest("mesh-client.yaml", map[string]any{"Name": name, "Image": meshImage, "Namespace": s.namespace, "Rate": rate, "Headers": headers})
+}
+
+func (s *shop) followMeshClient(name string, rate int) *clients {
+	s.t.Helper()
 	require.NoError(s.t, poll(s.ctx, "the client "+name+" to be answered", func(ctx context.Context) error {
 		pod, err := s.kube.CoreV1().Pods(s.namespace).Get(ctx, name, metav1.GetOptions{})
 		switch {

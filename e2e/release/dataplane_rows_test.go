@@ -2,13 +2,20 @@
 
 package release
 
-// Where chance decides about each call, 6000 calls are less than 2 points away from the weight in all but a few of ten thousand
-// measurements; what takes turns needs no more than shareRequests.
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
 const (
-	byChance = 6000
-	meshRate = 400
+	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Together they keep
+	// half of two processors busy.
+	meshRate, planeRate, certainRate = 250, 150, 100
 	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
+	// settling is how long a data plane may need to take over a route: settleSeconds of every plan here.
+	settling = 3 * time.Second
 )
 
 const (
@@ -21,6 +28,10 @@ const (
 - pause: {}
 `
 	managedTesters = `managedRoutes: [{name: testers}]`
+	affinity       = `affinity: {cookie: {name: ` + sessionCookie + `}}`
+	meshRoute      = `istio: {virtualService: {name: shop}}`
+
+	connectionRoutes = `gatewayAPI: {routes: [{kind: TCPRoute, name: shop}, {kind: TLSRoute, name: shop}]}`
 )
 
 // planes are all data planes.
@@ -28,20 +39,26 @@ func planes() []plane {
 	weighted := []stop{{share: 20}, {share: 60}}
 	tested := []stop{{share: 0, testers: 100}, {share: 40, testers: 100}}
 	return []plane{
-		{router: "Istio, VirtualService", plan: meshPlan("mesh-hosts.yaml", istio("", weightedSteps)),
-			enter: meshPublic, stops: weighted, sample: byChance},
+		{router: "Istio, VirtualService", plan: meshPlan("mesh-hosts.yaml", istio(weightedSteps)),
+			enter: meshPublic, stops: weighted},
 		{router: "Istio, DestinationRule subsets", plan: meshPlan("mesh-subsets.yaml", istioSubsets()),
-			enter: meshPublic, stops: weighted, sample: byChance},
-		{router: "Istio, header route", plan: meshPlan("mesh-hosts.yaml", istio(managedTesters, testersSteps)),
-			enter: meshWithTesters, stops: tested, sample: byChance},
-		{router: "Istio, GRPCRoute of a Service", plan: meshPlan("mesh-grpcroute.yaml", gatewayRoutes("GRPCRoute", "", weightedSteps)),
-			enter: meshPublic, stops: weighted, sample: byChance},
-		{router: "Traefik, HTTPRoute", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", "", weightedSteps)},
-			enter: gatewayPublic, stops: weighted, sample: shareRequests},
-		{router: "Traefik, header route", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", managedTesters, testersSteps)},
-			enter: gatewayWithTesters, stops: tested, sample: shareRequests},
+			enter: meshPublic, stops: weighted},
+		{router: "Istio, header route", plan: meshPlan("mesh-hosts.yaml", istio(testersSteps, managedTesters)),
+			enter: meshWithTesters, stops: tested},
+		{router: "Istio, affinity", plan: meshPlan("mesh-hosts.yaml", istio(weightedSteps, affinity)),
+			enter: meshPublic, stops: weighted, sticky: true},
+		{router: "Istio, GRPCRoute of a Service", plan: meshPlan("mesh-grpcroute.yaml", gatewayRoutes("GRPCRoute", weightedSteps)),
+			enter: meshPublic, stops: weighted},
+		{router: "Traefik, HTTPRoute", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", weightedSteps)},
+			enter: gatewayPublic, stops: weighted},
+		{router: "Traefik, header route", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", testersSteps, managedTesters)},
+			enter: gatewayWithTesters, stops: tested},
+		{router: "Traefik, TCPRoute and TLSRoute", plan: plan{manifest: "connections.yaml", strategy: with(hostsStrategy, routing(connectionRoutes), weightedSteps)},
+			enter: connections, stops: weighted},
+		{router: "Traefik, HTTPRoute and Istio, VirtualService", plan: meshPlan("mesh-and-gateway.yaml", gatewayRoutes("HTTPRoute", weightedSteps, meshRoute)),
+			enter: gatewayAndMesh, stops: weighted, abort: abortWithoutMesh},
 		{router: "kube-proxy, Service", plan: plan{manifest: "switched.yaml", strategy: bySwitch().held},
-			enter: nodePublic, stops: []stop{nothing}, sample: shareRequests},
+			enter: nodePublic, stops: []stop{nothing}, connected: true},
 	}
 }
 
@@ -57,51 +74,43 @@ canary:
   abortScaleDownDelaySeconds: 0
 `
 
-// istio splits by a VirtualService between Services. managed are further fields of trafficRouting.
-func istio(managed, steps string) string {
-	return with(hostsStrategy, routing(`istio: {virtualService: {name: shop}}`, managed), steps)
+// istio splits by a VirtualService between Services. more are further fields of trafficRouting.
+func istio(steps string, more ...string) string {
+	return with(hostsStrategy, routing(append(more, meshRoute)...), steps)
 }
 
 // istioSubsets splits by a VirtualService between subsets.
 func istioSubsets() string {
 	return with(`canary: {abortScaleDownDelaySeconds: 0}`, routing(
-		`istio: {virtualService: {name: shop}, destinationRule: {name: shop, stableSubsetName: stable, canarySubsetName: canary}}`, ""), weightedSteps)
+		`istio: {virtualService: {name: shop}, destinationRule: {name: shop, stableSubsetName: stable, canarySubsetName: canary}}`), weightedSteps)
 }
 
-// gatewayRoutes splits by a route of the Gateway API.
-func gatewayRoutes(kind, managed, steps string) string {
-	return with(hostsStrategy, routing(`gatewayAPI: {routes: [{kind: `+kind+`, name: shop}]}`, managed), steps)
+// gatewayRoutes splits by a route of the Gateway API. more are further fields of trafficRouting.
+func gatewayRoutes(kind, steps string, more ...string) string {
+	return with(hostsStrategy, routing(append(more, `gatewayAPI: {routes: [{kind: `+kind+`, name: shop}]}`)...), steps)
 }
 
 // routing is the field trafficRouting.
 func routing(fields ...string) string {
-	text := "trafficRouting:\n  settleSeconds: 3\n  drainSeconds: 3\n"
-	for _, field := range fields {
-		if field != "" {
-			text += "  " + field + "\n"
-		}
-	}
-	return text
+	return fmt.Sprintf("trafficRouting:\n  settleSeconds: %g\n  drainSeconds: 3\n  %s\n", settling.Seconds(), strings.Join(fields, "\n  "))
 }
 
 func meshPublic(s *shop) audience {
-	return audience{public: s.callThroughMesh("client", meshRate, "")}
+	return audience{everybody("of all clients", s.callThroughMesh("client", meshRate, ""))}
 }
 
 func meshWithTesters(s *shop) audience {
-	a := meshPublic(s)
-	a.testers = s.callThroughMesh("tester", requestsPerSecond, testerHeader+"="+testerValue)
-	return a
+	return append(meshPublic(s), testers(s.callThroughMesh("tester", certainRate, testerHeader+"="+testerValue)))
 }
 
-func gatewayPublic(s *shop) audience { return audience{public: s.throughGatewayAs(nil)} }
+func gatewayPublic(s *shop) audience {
+	return audience{everybody("of all clients", s.throughGatewayAs(planeRate, nil))}
+}
 
 func gatewayWithTesters(s *shop) audience {
-	a := gatewayPublic(s)
-	a.testers = s.throughGatewayAs(map[string][]string{"X-Tester": {testerValue}})
-	return a
+	return append(gatewayPublic(s), testers(s.throughGatewayAs(certainRate, map[string][]string{"X-Tester": {testerValue}})))
 }
 
 func nodePublic(s *shop) audience {
-	return audience{public: s.sendThroughNode("active", requestsPerSecond)}
+	return audience{everybody("of all clients", s.sendThroughNode("active", planeRate))}
 }

@@ -4,18 +4,18 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/rollout-dev/rollout/e2e/load"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
 const (
-	// planeTime bounds everything that is played on one data plane.
-	planeTime = 10 * time.Minute
+	// planeTime bounds everything that is played on one data plane. It takes a fifth of that where nothing else runs.
+	planeTime = 15 * time.Minute
 	// lostCalls is the percentage of the controller's calls to the API server that fail in the last play.
 	lostCalls = 20
 )
@@ -28,8 +28,12 @@ type plane struct {
 	enter func(*shop) audience
 	// stops are where a release waits for a person, and what clients receive there.
 	stops []stop
-	// sample is how many requests a share is measured with.
-	sample int
+	// sticky: there are clients that keep the cookies of a release, as soon as there are any.
+	sticky bool
+	// connected: clients keep connections to pods, and leave them when these go.
+	connected bool
+	// abort plays the first release instead of (*scene).abortRelease, unless it is nil.
+	abort func(*scene, *planeRow)
 }
 
 // stop is the share in percent that the new version gets, of all clients and of those that are testers.
@@ -38,18 +42,13 @@ type stop struct{ share, testers float64 }
 // What clients receive of a new version before and after its release.
 var nothing, everything = stop{0, 0}, stop{100, 100}
 
-// audience are the clients of a shop.
-type audience struct {
-	public *clients
-	// testers send a header that says so; nil if no route looks at it.
-	testers *clients
-}
-
 // scene is a shop on a data plane.
 type scene struct {
 	*stage
 	plane
 	audience
+	// keepers keep the cookies of the release that is under way.
+	keepers audience
 }
 
 // TestEveryDataPlaneFollowsTheSteps plays a release that is aborted, one that is superseded by another one, which ends well, and one
@@ -68,14 +67,11 @@ func TestEveryDataPlaneFollowsTheSteps(t *testing.T) {
 
 func (p plane) play(t *testing.T) {
 	s := p.open(t)
-	s.transition("abort", func(r *planeRow) {
-		s.push("v3")
-		s.hold("v3", -1)
-		s.measure("v3", p.stops[0], r)
-		s.ask("abort")
-		s.untilTakenBack("Request")
-		s.measure("v3", nothing, r)
-	})
+	abort := p.abort
+	if abort == nil {
+		abort = (*scene).abortRelease
+	}
+	s.transition("abort", func(r *planeRow) { abort(s, r) })
 	s.transition("supersede and release", func(r *planeRow) {
 		s.push("v4")
 		s.hold("v4", -1)
@@ -87,12 +83,22 @@ func (p plane) play(t *testing.T) {
 		s.release("v6", r)
 	})
 	ended := time.Now()
-	for _, c := range s.crowds() {
+	for _, c := range s.audience {
 		c.awaitRequests(transitionRate, ended)
 		c.Stop()
 		c.requireNoFailure()
 		require.Equal(t, 1.0, c.Answers().Since(ended).Share("v6"))
 	}
+}
+
+// abortRelease takes a release back by request.
+func (s *scene) abortRelease(r *planeRow) {
+	s.push("v3")
+	s.hold("v3", -1)
+	s.measure("v3", s.stops[0], r)
+	s.ask("abort")
+	s.untilTakenBack("Request")
+	s.measure("v3", nothing, r)
 }
 
 // open makes the shop with version v1, and sends its clients.
@@ -101,20 +107,20 @@ func (p plane) open(t *testing.T) *scene {
 	s := &scene{plane: p, stage: &stage{shop: openNamespace(t, p.plan), versions: map[string]string{}}}
 	s.journal = s.keepJournal()
 	s.startController()
-	s.applyManifest(p.manifest, map[string]any{"Host": s.host()})
+	s.applyRoutes()
 	s.push("v1")
 	s.untilServed("v1")
 	s.audience = p.enter(s.shop)
-	s.clients = s.public
+	s.clients = s.audience[0].clients
 	return s
 }
 
-// crowds are all clients.
-func (s *scene) crowds() []*clients {
-	if s.testers == nil {
-		return []*clients{s.public}
-	}
-	return []*clients{s.public, s.testers}
+// applyRoutes applies the plane's objects, as before the first release.
+func (s *scene) applyRoutes() {
+	s.t.Helper()
+	public, private, err := certificate(s.host())
+	require.NoError(s.t, err)
+	s.applyManifest(s.manifest, map[string]any{"Host": s.host(), "Certificate": public, "Key": private})
 }
 
 // transition plays something and writes down what clients noticed of it.
@@ -125,7 +131,7 @@ func (s *scene) transition(name string, play func(*planeRow)) {
 	s.journal.note("%s", name)
 	defer func() {
 		row.took = time.Since(began)
-		for _, c := range s.crowds() {
+		for _, c := range slices.Concat(s.audience, s.keepers) {
 			answers := c.Answers().Since(began)
 			row.requests += len(answers)
 			row.failures += len(answers.Failures())
@@ -133,6 +139,7 @@ func (s *scene) transition(name string, play func(*planeRow)) {
 		s.dataPlanes.add(*row)
 	}()
 	play(row)
+	s.dismissKeepers()
 }
 
 // release releases a version to the end, with a look at what clients receive at every stop.
@@ -146,9 +153,12 @@ func (s *scene) release(version string, r *planeRow) {
 		s.ask("promote")
 	}
 	s.untilServed(version)
-	// Where clients keep connections to pods, they leave them when these go.
-	s.awaitPods(s.rollout().Status.StableRevision)
+	stable := s.rollout().Status.StableRevision
+	if s.connected {
+		s.awaitPods(stable)
+	}
 	s.measure(version, everything, r)
+	s.awaitPods(stable)
 }
 
 // hold waits until the release of a version waits for a person beyond a step, and returns at which.
@@ -159,35 +169,4 @@ func (s *scene) hold(version string, beyond int32) int32 {
 		return r.Status.Phase == v1alpha1.PhasePaused && release != nil && release.StepIndex > beyond && s.runs(release.Revision, version)
 	})
 	return held.Status.Release.StepIndex
-}
-
-// measure requires that clients receive what they should of a version from now on.
-func (s *scene) measure(version string, want stop, r *planeRow) {
-	s.t.Helper()
-	from := time.Now()
-	s.compare(version, "of all clients", want.share, s.public, from, r)
-	if s.testers != nil {
-		s.compare(version, "of testers", want.testers, s.testers, from, r)
-	}
-}
-
-func (s *scene) compare(version, who string, want float64, c *clients, from time.Time, r *planeRow) {
-	s.t.Helper()
-	n := s.sample
-	if want == 0 || want == 100 {
-		// No chance is involved.
-		n = shareRequests
-	}
-	c.awaitRequests(n, from)
-	c.requireNoFailure()
-	received := c.Answers().Since(from)
-	share := 100 * received.Share(version)
-	r.shares = append(r.shares, receivedShare{want, share})
-	s.journal.note("%s gets %.1f %% %s, %g %% are wanted: %s", version, share, who, want, received)
-	require.InDelta(s.t, want, share, shareTolerance, "share of %s %s: %s", version, who, received)
-}
-
-// throughGatewayAs sends requests to the gateway with a header.
-func (s *shop) throughGatewayAs(header map[string][]string) *clients {
-	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: requestsPerSecond, Timeout: patience, Header: header})
 }

@@ -92,7 +92,7 @@ blueGreen:
 const patience = 30 * time.Second
 
 func throughGateway(s *shop) *clients {
-	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: transitionRate, Timeout: patience})
+	return s.send(load.Options{URL: s.gatewayURL(), Host: s.host(), Rate: transitionRate, Timeout: patience})
 }
 
 // with is a strategy with other values for some of its fields, both as YAML; null removes a field.

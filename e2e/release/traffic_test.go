@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/rollout-dev/rollout/e2e/load"
@@ -36,7 +37,22 @@ type clients struct {
 // sendClients starts to send requests as soon as the gateway knows the shop.
 func (s *shop) sendClients() *clients {
 	s.t.Helper()
-	return s.send(load.Options{URL: s.URLs.Gateway, Host: s.host(), Rate: requestsPerSecond})
+	return s.send(load.Options{URL: s.gatewayURL(), Host: s.host(), Rate: requestsPerSecond})
+}
+
+// gatewayURL is where the gateway is at the node. The port that Docker publishes is for people: the process that carries requests from there
+// ends for good when it runs out of files, which takes some seconds in which nobody answers.
+func (s *shop) gatewayURL() string { return "http://" + s.gatewayPort("web") }
+
+// gatewayPort is the address of one of the gateway's ports.
+func (s *shop) gatewayPort(name string) string {
+	s.t.Helper()
+	const gateway = "traefik"
+	found, err := s.kube.CoreV1().Services(gateway).Get(s.ctx, gateway, metav1.GetOptions{})
+	require.NoError(s.t, err)
+	at := slices.IndexFunc(found.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == name })
+	require.GreaterOrEqual(s.t, at, 0, "Service %s has no port %s", gateway, name)
+	return fmt.Sprintf("%s:%d", s.node, found.Spec.Ports[at].NodePort)
 }
 
 // sendThroughNode sends requests to a Service of type NodePort, which kube-proxy balances like one with a ClusterIP: each
@@ -71,19 +87,21 @@ func (s *shop) send(entrances ...load.Options) *clients {
 
 func (s *shop) awaitGateway() {
 	s.t.Helper()
-	s.awaitAnswer(load.Options{URL: s.URLs.Gateway, Host: s.host()})
+	s.awaitAnswer(load.Options{URL: s.gatewayURL(), Host: s.host()})
 }
 
 // awaitAnswer waits until somebody answers at an entrance.
 func (s *shop) awaitAnswer(entrance load.Options) {
 	s.t.Helper()
 	require.NoError(s.t, poll(s.ctx, "an answer of the shop", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, entrance.URL, nil)
 		if err != nil {
 			return err
 		}
 		request.Host = entrance.Host
-		response, err := http.DefaultClient.Do(request)
+		response, err := (&http.Client{Transport: entrance.Transport}).Do(request)
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (s *stage) push(name string) {
 func (s *stage) ask(verb string, flags ...string) {
 	s.t.Helper()
 	s.journal.note("ask to %s", verb)
-	s.shop.ask(append([]string{verb, "shop", "--wait", "1m"}, flags...)...)
+	s.shop.ask(append([]string{verb, "shop", "--wait", "2m"}, flags...)...)
 }
 
 // runs says whether a revision is that of a version.

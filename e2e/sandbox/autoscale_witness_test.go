@@ -126,14 +126,27 @@ func (w *witness) read(ctx context.Context) ([]backend, int, error) {
 	return backends, int(*r.Spec.Replicas), nil
 }
 
-// requireReplicas fails unless spec.replicas had these values and no others, autoscalers never had reason to ask for another
-// one, and no Service ever got more than it can carry.
+// requireReplicas fails unless spec.replicas went from one of these values straight to the next, autoscalers never had reason to ask
+// for another one, and no Service ever got more than it can carry.
 func (w *witness) requireReplicas(t *testing.T, want ...int32) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	require.Empty(t, w.blind)
-	require.Equal(t, want, w.replicas, "the values of spec.replicas")
+	require.Equal(t, want, turns(w.replicas), "where spec.replicas turned, of %v", w.replicas)
 	require.Empty(t, w.misled)
 	require.Empty(t, w.overloads)
+}
+
+// turns leaves out what lies on the way from one value to another. An autoscaler that has no metrics of a pod yet takes it for busy, and
+// goes down in two steps.
+func turns(values []int32) []int32 {
+	var turning []int32
+	for i, v := range values {
+		passed := i > 0 && i < len(values)-1 && (values[i-1] < v) == (v < values[i+1])
+		if !passed {
+			turning = append(turning, v)
+		}
+	}
+	return turning
 }

@@ -61,11 +61,20 @@ type Source struct {
 
 var _ analysis.Source = (*Source)(nil)
 
+// CheckRegion says what is wrong with the name of a region.
+func CheckRegion(region string) error {
+	if !regions.MatchString(region) {
+		return fmt.Errorf("region is %q; write it like eu-central-1", region)
+	}
+	return nil
+}
+
 // New makes a source. It connects to nothing. The error names what is wrong with the options.
 func New(o Options) (*Source, error) {
+	if err := CheckRegion(o.Region); err != nil {
+		return nil, err
+	}
 	switch {
-	case !regions.MatchString(o.Region):
-		return nil, fmt.Errorf("region is %q; write it like eu-central-1", o.Region)
 	case o.AccessKeyID == "" || o.SecretAccessKey == "":
 		return nil, errors.New("the access key is empty; put accessKeyID and secretAccessKey into the Secret")
 	case len(o.Queries) == 0:

@@ -1,7 +1,6 @@
 package datadog_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -15,17 +14,16 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/analysis/sourcetest"
 	"github.com/rollout-dev/rollout/providers/datadog"
+	"github.com/rollout-dev/rollout/providers/datadog/datadogtest"
 )
-
-const secret = "dd-application-key"
 
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		address, answer := sourcetest.Server(t, serve)
-		source, err := datadog.New(address, "dd-api-key", secret, nil)
+		address, answer := sourcetest.Server(t, datadogtest.Serve)
+		source, err := datadog.New(address, datadogtest.APIKey, datadogtest.ApplicationKey, nil)
 		require.NoError(t, err)
 		return sourcetest.Harness{
-			Source: source, Answer: answer, Server: address, Secret: secret,
+			Source: source, Answer: answer, Server: address, Secret: datadogtest.ApplicationKey,
 			Query: analysis.Query{Text: "sum:trace.http.request.errors{service:checkout} by {pod}.as_count()", Window: time.Minute},
 			// JSON has no words for them.
 			Unspeakable: func(a sourcetest.Answer) bool {
@@ -33,26 +31,6 @@ func TestSourceKeepsTheContract(t *testing.T) {
 			},
 		}
 	})
-}
-
-// serve speaks the API.
-func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
-	switch {
-	case sourcetest.Fail(w, a, `{"errors":["Forbidden"]}`):
-		return
-	case r.Header.Get("DD-API-KEY") != "dd-api-key" || r.Header.Get("DD-APPLICATION-KEY") != secret:
-		http.Error(w, `{"errors":["Forbidden"]}`, http.StatusForbidden)
-		return
-	case r.URL.Path != "/api/v1/query" || r.FormValue("query") == "" || r.FormValue("from") == "" || r.FormValue("to") == "":
-		http.NotFound(w, r)
-		return
-	}
-	series := []any{}
-	for i, value := range a.Series {
-		series = append(series, map[string]any{"scope": "pod:a", "tag_set": []string{fmt.Sprint("pod:checkout-", i)},
-			"pointlist": [][2]any{{1000, -1}, {2000, value}, {3000, nil}}})
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"status": "ok", "res_type": "time_series", "series": series})
 }
 
 func TestSourceTakesAnErrorForOneThoughTheStatusIs200(t *testing.T) {

@@ -1,7 +1,6 @@
 package graphite_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"net/http"
@@ -17,20 +16,19 @@ import (
 	"github.com/rollout-dev/rollout/analysis/outbound"
 	"github.com/rollout-dev/rollout/analysis/sourcetest"
 	"github.com/rollout-dev/rollout/providers/graphite"
+	"github.com/rollout-dev/rollout/providers/graphite/graphitetest"
 )
-
-const secret = "gr@phite secret"
 
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		address, answer := sourcetest.Server(t, serve)
+		address, answer := sourcetest.Server(t, graphitetest.Serve)
 		u, err := url.Parse(address)
 		require.NoError(t, err)
-		transport := outbound.Authorized(http.DefaultTransport, u, func(r *http.Request) error { r.Header.Set("X-Key", secret); return nil })
-		source, err := graphite.New(address, outbound.Client(transport), secret)
+		transport := outbound.Authorized(http.DefaultTransport, u, func(r *http.Request) error { r.Header.Set(graphitetest.KeyHeader, graphitetest.Key); return nil })
+		source, err := graphite.New(address, outbound.Client(transport), graphitetest.Key)
 		require.NoError(t, err)
 		return sourcetest.Harness{
-			Source: source, Answer: answer, Server: address, Secret: secret,
+			Source: source, Answer: answer, Server: address, Secret: graphitetest.Key,
 			Query: analysis.Query{Text: "sumSeries(shop.checkout.*.errors)", Window: time.Minute},
 			// graphite-web writes null for NaN, which is no point at all.
 			Unspeakable: func(a sourcetest.Answer) bool { return len(a.Series) > 0 && hasNaN(a.Series) },
@@ -40,27 +38,6 @@ func TestSourceKeepsTheContract(t *testing.T) {
 
 func hasNaN(values []float64) bool {
 	return slices.ContainsFunc(values, math.IsNaN)
-}
-
-// serve speaks the render API.
-func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
-	switch {
-	case sourcetest.Fail(w, a, "invalid target"):
-		return
-	case r.URL.Path != "/render" || r.FormValue("format") != "json" || r.FormValue("target") == "" || r.Header.Get("X-Key") != secret:
-		http.Error(w, "not understood", http.StatusBadRequest)
-		return
-	}
-	list := []any{}
-	for i, value := range a.Series {
-		number := json.RawMessage(fmt.Sprint(value))
-		if math.IsInf(value, 1) {
-			number = json.RawMessage("1e9999")
-		}
-		list = append(list, map[string]any{"target": fmt.Sprint("shop.", i), "tags": map[string]string{"name": "errors"},
-			"datapoints": [][2]any{{-1, 1}, {number, 2}, {nil, 3}}})
-	}
-	_ = json.NewEncoder(w).Encode(list)
 }
 
 func TestSourceAsksForTheWindow(t *testing.T) {

@@ -15,17 +15,16 @@ import (
 	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/analysis/sourcetest"
 	"github.com/rollout-dev/rollout/providers/newrelic"
+	"github.com/rollout-dev/rollout/providers/newrelic/newrelictest"
 )
-
-const secret = "NRAK-SECRET"
 
 func TestSourceKeepsTheContract(t *testing.T) {
 	sourcetest.Run(t, func(t *testing.T) sourcetest.Harness {
-		address, answer := sourcetest.Server(t, serve)
-		source, err := newrelic.New(address+"/graphql", 42, secret, nil)
+		address, answer := sourcetest.Server(t, newrelictest.Serve)
+		source, err := newrelic.New(address+"/graphql", newrelictest.Account, newrelictest.UserKey, nil)
 		require.NoError(t, err)
 		return sourcetest.Harness{
-			Source: source, Answer: answer, Server: address, Secret: secret,
+			Source: source, Answer: answer, Server: address, Secret: newrelictest.UserKey,
 			Query: analysis.Query{Text: "SELECT average(duration) FROM Transaction FACET host", Window: time.Minute},
 			// JSON has no words for them.
 			Unspeakable: func(a sourcetest.Answer) bool {
@@ -35,47 +34,17 @@ func TestSourceKeepsTheContract(t *testing.T) {
 	})
 }
 
-// request is what NerdGraph reads.
-type request struct {
-	Query     string `json:"query"`
-	Variables struct {
-		Account int    `json:"account"`
-		NRQL    string `json:"nrql"`
-	} `json:"variables"`
-}
-
-// serve speaks NerdGraph.
-func serve(w http.ResponseWriter, r *http.Request, a sourcetest.Answer) {
-	if sourcetest.Fail(w, a, `{"errors":[{"message":"Invalid API key"}]}`) {
-		return
-	}
-	var asked request
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Variables.Account != 42 || r.Header.Get("API-Key") != secret || r.URL.Path != "/graphql" {
-		http.Error(w, "not understood", http.StatusBadRequest)
-		return
-	}
-	results := []any{}
-	for i, value := range a.Series {
-		results = append(results, map[string]any{"facet": fmt.Sprint("host-", i), "average.duration": value})
-	}
-	reply(w, results)
-}
-
-func reply(w http.ResponseWriter, results []any) {
-	_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"actor": map[string]any{"account": map[string]any{"nrql": map[string]any{"results": results}}}}})
-}
-
 // answering is a source whose server always answers this, and the NRQL it was last asked.
 func answering(t *testing.T, body string) (*newrelic.Source, *string) {
 	asked := new(string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var q request
+		var q newrelictest.Request
 		_ = json.NewDecoder(r.Body).Decode(&q)
 		*asked = q.Variables.NRQL
 		fmt.Fprint(w, body)
 	}))
 	t.Cleanup(server.Close)
-	source, err := newrelic.New(server.URL, 42, secret, nil)
+	source, err := newrelic.New(server.URL, newrelictest.Account, newrelictest.UserKey, nil)
 	require.NoError(t, err)
 	return source, asked
 }

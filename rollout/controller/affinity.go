@@ -16,7 +16,8 @@ func affinityOf(t *v1alpha1.TrafficRouting) *traffic.Affinity {
 	if t.Affinity == nil {
 		return nil
 	}
-	return &traffic.Affinity{Cookie: t.Affinity.Cookie.Name, TTL: seconds(t.Affinity.Cookie.TTLSeconds, defaultCookieTTL)}
+	cookie := t.Affinity.Cookie
+	return &traffic.Affinity{Cookie: cookie.Name, TTL: seconds(cookie.TTLSeconds, defaultCookieTTL), Secure: cookie.Secure}
 }
 
 // resolveAffinity reads how clients stay where they are. As long as the wiring in force doesn't know the rules, there are none: nobody would

@@ -33,6 +33,8 @@ func TestAffinityHoldsOnceTheWiringKnowsItsRules(t *testing.T) {
 	require.Equal(t, &traffic.Affinity{Cookie: "session", TTL: time.Hour}, resolve(c).spec.Affinity)
 	c.TrafficRouting.Affinity.Cookie.TTLSeconds = new(int32(60))
 	require.Equal(t, &traffic.Affinity{Cookie: "session", TTL: time.Minute}, resolve(c).spec.Affinity)
+	c.TrafficRouting.Affinity.Cookie.Secure = true
+	require.Equal(t, &traffic.Affinity{Cookie: "session", TTL: time.Minute, Secure: true}, resolve(c).spec.Affinity)
 	require.Nil(t, resolveExample(t, func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary = ruled() }).spec.Affinity)
 }
 

@@ -102,7 +102,7 @@ func (r metricReader) read(field string, wanted *v1alpha1.Analysis) []analysis.M
 	return metrics
 }
 
-func (r metricReader) metric(m v1alpha1.Metric, variables map[string]string, secrets []string) (analysis.Metric, error) {
+func (r metricReader) metric(m v1alpha1.Metric, variables map[string]string, secrets map[string]v1alpha1.SecretKey) (analysis.Metric, error) {
 	if why := notBuiltIn(m, r.spec.Wiring, r.queries); why != "" {
 		return analysis.Metric{}, errors.New(why)
 	}
@@ -111,18 +111,23 @@ func (r metricReader) metric(m v1alpha1.Metric, variables map[string]string, sec
 		texts = append(texts, m.Baseline.Query)
 	}
 	if name := secretIn(secrets, texts...); name != "" {
-		return analysis.Metric{}, fmt.Errorf("the argument %s is a secret and can't be part of a query, which everybody sees; use it where the provider takes credentials", name)
+		return analysis.Metric{}, fmt.Errorf("the argument %s is a secret and can't be part of a query, which everybody sees; use it where a provider takes a credential, or in the value of a header", name)
 	}
 	if variables == nil {
-		return analysis.Metric{}, errors.New("its arguments have no values")
+		return analysis.Metric{}, errNoArguments
 	}
-	return r.queries.Resolve(m, variables)
+	queries := r.queries
+	queries.secrets = secrets
+	return queries.Resolve(m, variables)
 }
 
-// unmeasurable is a metric of which every measurement is an error that says why.
+// unmeasurable is a metric of which every measurement is an error that says why. However many there are of them, a mistake in the
+// spec takes nothing back.
 func unmeasurable(m v1alpha1.Metric, why string) analysis.Metric {
+	limits := limitsOf(m.MetricLimits)
+	limits.ConsecutiveErrors = nil
 	return analysis.Metric{Name: m.Name, Source: refusal(why), Interval: durationOr(m.Interval, defaultInterval), Window: defaultWindow,
-		Limits: limitsOf(m.MetricLimits), DryRun: m.DryRun != nil && *m.DryRun}
+		Limits: limits, DryRun: m.DryRun != nil && *m.DryRun}
 }
 
 // refusal is a source that never answers.

@@ -25,13 +25,14 @@ type subject struct {
 	variables map[string]string
 }
 
-// values adds the arguments to the variables. secrets are the names of those that must never be seen.
-func (s subject) values(args map[string]v1alpha1.Argument) (variables map[string]string, secrets []string, err error) {
-	variables = maps.Clone(s.variables)
+// values adds the arguments to the variables. Those that must never be seen are told apart, by where they are found: in the
+// namespace of the Rollout, also for a template of the whole cluster.
+func (s subject) values(args map[string]v1alpha1.Argument) (variables map[string]string, secrets map[string]v1alpha1.SecretKey, err error) {
+	variables, secrets = maps.Clone(s.variables), map[string]v1alpha1.SecretKey{}
 	for _, name := range slices.Sorted(maps.Keys(args)) {
 		arg := args[name]
-		if arg.ValueFrom != nil && arg.ValueFrom.SecretKeyRef != nil {
-			secrets = append(secrets, name)
+		if secret(arg) {
+			secrets[name] = v1alpha1.SecretKey{Name: arg.ValueFrom.SecretKeyRef.Name, Key: arg.ValueFrom.SecretKeyRef.Key}
 			continue
 		}
 		value, err := s.value(arg)
@@ -88,8 +89,8 @@ func (s subject) field(path string) (string, error) {
 }
 
 // secretIn is the name of a secret that a text would show, empty if it shows none.
-func secretIn(secrets []string, texts ...string) string {
-	for _, name := range secrets {
+func secretIn(secrets map[string]v1alpha1.SecretKey, texts ...string) string {
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
 		for _, text := range texts {
 			compact := strings.ReplaceAll(text, " ", "")
 			if strings.Contains(compact, "{{"+argumentPrefix+name+"}}") {

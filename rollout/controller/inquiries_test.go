@@ -218,8 +218,7 @@ func TestRolloutsAndAnalysisRunsOfOneNameHaveOneBudget(t *testing.T) {
 		runs := NewMeasurer(m.MeasurerOptions)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go runs.Run(ctx, func(engine.Key) {})
-		synctest.Wait()
+		runs.Start(ctx, func(engine.Key) {})
 		busy, shared := metric(t, "busy"), metric(t, "shared")
 		busy.Query, shared.Query = "busy", "shared"
 		busy.Interval, shared.Interval = time.Hour, time.Hour

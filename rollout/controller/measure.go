@@ -36,7 +36,7 @@ type Measurer struct {
 	jobs map[engine.Key]*job // follows mu
 	// receipts are what is asked for besides metrics.
 	receipts map[engine.Key]*receipts // follows mu
-	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Run.
+	// wake brings a Rollout back to the queue; ctx ends all queries. Both follow mu and are set by Start.
 	wake func(engine.Key)
 	ctx  context.Context //nolint:containedctx // Queries outlive the call that schedules them.
 }
@@ -52,17 +52,22 @@ type job struct {
 	ctx     context.Context //nolint:containedctx // Ends with the run.
 }
 
-// NewMeasurer makes a Measurer. It measures nothing before Run.
+// NewMeasurer makes a Measurer. It measures nothing before Start.
 func NewMeasurer(o MeasurerOptions) *Measurer {
 	return &Measurer{MeasurerOptions: o, jobs: map[engine.Key]*job{}, receipts: map[engine.Key]*receipts{}}
 }
 
-// Run lets measurements happen until ctx ends. wake is called for a Rollout that has new results.
-func (m *Measurer) Run(ctx context.Context, wake func(engine.Key)) {
+// Start lets measurements happen from now on, until ctx ends. wake is called for a Rollout that has new results. It has to come before
+// the first pass: what that wants would be lost, and nothing else might bring the Rollout back for a long time.
+func (m *Measurer) Start(ctx context.Context, wake func(engine.Key)) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.ctx, m.wake = ctx, wake
-	m.mu.Unlock()
-	<-ctx.Done()
+	context.AfterFunc(ctx, m.end)
+}
+
+// end stops everything.
+func (m *Measurer) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for key := range m.jobs {

@@ -39,10 +39,8 @@ func measuring(t *testing.T, concurrency int, source analysis.Source) (*Measurer
 	m := NewMeasurer(MeasurerOptions{Source: source, Budget: budget.New(concurrency, nil), Timeout: 5 * time.Second})
 	woken := &atomic.Int32{}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() { defer close(done); m.Run(ctx, func(engine.Key) { woken.Add(1) }) }()
-	t.Cleanup(func() { cancel(); <-done })
-	synctest.Wait()
+	m.Start(ctx, func(engine.Key) { woken.Add(1) })
+	t.Cleanup(func() { cancel(); synctest.Wait() })
 	return m, woken
 }
 

@@ -49,6 +49,8 @@ type Queries struct {
 	Providers Providers
 	// owner owns what providers start.
 	owner metav1.OwnerReference
+	// secrets are the arguments that come from Secrets, by name.
+	secrets map[string]v1alpha1.SecretKey
 }
 
 // Missing says whether there is nothing to ask.

@@ -20,6 +20,7 @@ const (
 	defaultHistoryLimit        = 10
 	defaultAbortScaleDownDelay = 30
 	defaultSettle              = 3
+	defaultMeshSettle          = 10
 	defaultDrain               = 10
 	defaultSurge               = "25%"
 	defaultMinPods             = 1
@@ -112,7 +113,7 @@ func (r *resolved) resolveTemplate(source template) {
 // resolveStrategy reads how to release. inForce is what carries the traffic until the strategy can take over.
 func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Wiring) {
 	if inForce.Mode == rollout.ByRoutes || inForce.Mode == rollout.BySelector {
-		r.spec.Settle, r.spec.Drain = seconds(nil, defaultSettle), seconds(nil, defaultDrain)
+		r.spec.Settle, r.spec.Drain = settleTime(nil, inForce), seconds(nil, defaultDrain)
 	}
 	switch {
 	case r.spec.Wiring.Mode == "":
@@ -129,6 +130,15 @@ func (r *resolved) resolveStrategy(s v1alpha1.Strategy, inForce rollout.Wiring) 
 	}
 }
 
+// settleTime is how long the data plane behind a wiring may need. VirtualServices have no status that says when; istiod passes a change
+// on when nothing else has changed for 100ms, and after 10s at the latest (PILOT_DEBOUNCE_MAX).
+func settleTime(set *int32, w rollout.Wiring) time.Duration {
+	if usesKind(w, virtualServiceKind) {
+		return seconds(set, defaultMeshSettle)
+	}
+	return seconds(set, defaultSettle)
+}
+
 func (r *resolved) resolveCanary(canary *v1alpha1.Canary, inForce rollout.Wiring) {
 	s := &r.spec
 	s.AbortScaleDownDelay = seconds(canary.AbortScaleDownDelaySeconds, defaultAbortScaleDownDelay)
@@ -138,7 +148,7 @@ func (r *resolved) resolveCanary(canary *v1alpha1.Canary, inForce rollout.Wiring
 	s.DynamicStable = canary.DynamicStableScale
 	s.MinPods = int(orDefault(canary.MinPodsPerReplicaSet, defaultMinPods))
 	if routing := canary.TrafficRouting; routing != nil {
-		s.Settle = seconds(routing.SettleSeconds, defaultSettle)
+		s.Settle = max(settleTime(routing.SettleSeconds, s.Wiring), settleTime(routing.SettleSeconds, inForce))
 		s.Drain = seconds(routing.DrainSeconds, defaultDrain)
 		if name := routingOf(routing).twice(); name != nil {
 			r.problem(reasonInvalidStrategy, "%s names %s twice; name it once, with all that is to be said of it",

@@ -368,3 +368,19 @@ func TestQueriesAskAboutTheServiceThatReachesTheCanaryNow(t *testing.T) {
 	require.Equal(t, "pong", swap(false).spec.Metrics[0].Query)
 	require.Equal(t, "ping", swap(true).spec.Metrics[0].Query)
 }
+
+func TestAMeshThatSaysNothingOfItsProgressHasTheTimeThatItMayTake(t *testing.T) {
+	r := resolveExample(t, func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary = meshed() })
+	require.Equal(t, 10*time.Second, r.spec.Settle)
+	wiring := newWiring(r.spec.Wiring)
+	r = resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary = routed("s", "c")
+		r.Status.Traffic = &v1alpha1.Traffic{Wiring: wiring}
+	})
+	require.Equal(t, 10*time.Second, r.spec.Settle, "until the mesh has given everything back")
+	r = resolveExample(t, func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary = meshed()
+		r.Spec.Strategy.Canary.TrafficRouting.SettleSeconds = new(int32(2))
+	})
+	require.Equal(t, 2*time.Second, r.spec.Settle)
+}

@@ -134,6 +134,11 @@ func (c *collected) give(field string, args []v1alpha1.Argument, own bool) {
 			c.mistakes = append(c.mistakes, fmt.Sprintf("%s.args[%d] (%s) has no value; give it value or valueFrom", field, i, arg.Name))
 			continue
 		}
+		if secret(c.args[arg.Name]) && !secret(arg) {
+			c.mistakes = append(c.mistakes, fmt.Sprintf("%s.args[%d] (%s) has a value that everybody sees, and %s takes it from a Secret; "+
+				"leave it out, or give it valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}", field, i, arg.Name, c.needed[arg.Name]))
+			continue
+		}
 		c.args[arg.Name] = arg
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.needed)) {
@@ -141,6 +146,11 @@ func (c *collected) give(field string, args []v1alpha1.Argument, own bool) {
 			c.mistakes = append(c.mistakes, fmt.Sprintf("%s needs a value for the argument %s; add {name: %s, value: ...} to %s.args", c.needed[name], name, name, field))
 		}
 	}
+}
+
+// secret says whether an argument comes from a Secret.
+func secret(arg v1alpha1.Argument) bool {
+	return arg.ValueFrom != nil && arg.ValueFrom.SecretKeyRef != nil
 }
 
 func knownArguments(needed map[string]string) string {

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,6 +61,8 @@ func TestWhatIsWrongWithTemplatesIsSaidWithTheWayOut(t *testing.T) {
 		"again":  {Args: host, Metrics: []v1alpha1.Metric{atLeast("errors", "2")}},
 		"one":    {Args: []v1alpha1.Argument{argument("host", "a")}, Metrics: []v1alpha1.Metric{atLeast("one", "1")}},
 		"two":    {Args: []v1alpha1.Argument{argument("host", "b")}, Metrics: []v1alpha1.Metric{atLeast("two", "1")}},
+		"guarded": {Args: []v1alpha1.Argument{{Name: "token", ValueFrom: &v1alpha1.ValueFrom{
+			SecretKeyRef: &v1alpha1.SecretKeyReference{Name: "keys", Key: "token"}}}}, Metrics: []v1alpha1.Metric{atLeast("guarded", "1")}},
 	}
 	shop := []v1alpha1.Argument{argument("host", "shop")}
 	for name, c := range map[string]struct {
@@ -86,6 +89,12 @@ func TestWhatIsWrongWithTemplatesIsSaidWithTheWayOut(t *testing.T) {
 			`give one of them another name, or leave one template out`},
 		"two defaults": {func() v1alpha1.Analysis { return using("one", "two") },
 			`the argument host has one default in AnalysisTemplate "one" and another in AnalysisTemplate "two"; give it a value in args, or make them the same`},
+		"a value for what a template takes from a Secret": {func() v1alpha1.Analysis {
+			a := using("guarded")
+			a.Args = []v1alpha1.Argument{argument("token", "hunter2")}
+			return a
+		}, `spec.args[0] (token) has a value that everybody sees, and AnalysisTemplate "guarded" takes it from a Secret; ` +
+			`leave it out, or give it valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}`},
 		"an override of nothing": {func() v1alpha1.Analysis {
 			a := using("errors")
 			a.Args, a.Overrides = shop, []v1alpha1.MetricOverride{{Name: "latency"}}
@@ -145,7 +154,7 @@ func TestArgumentsComeFromValuesRevisionsAndFieldsButASecretStaysWhereItIs(t *te
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"revision": "new", "stableRevision": "old", "service": "canary", "args.host": "canary.shop",
 		"args.stable": "old", "args.latest": "new", "args.region": "eu-1"}, variables)
-	require.Equal(t, []string{"token"}, secrets)
+	require.Equal(t, map[string]v1alpha1.SecretKey{"token": {Name: "credentials", Key: "token"}}, secrets)
 	require.Equal(t, "token", secretIn(secrets, "a", "b{{ args.token }}"))
 	require.Empty(t, secretIn(secrets, "{{args.tokens}}"))
 
@@ -204,4 +213,21 @@ func TestASecretInAQueryIsRefused(t *testing.T) {
 		r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *a}
 	})
 	require.Contains(t, r.problems[0].Message, "the argument token is a secret and can't be part of a query")
+}
+
+func TestAMistakeInAMetricTakesNoReleaseBackHoweverOftenItIsMet(t *testing.T) {
+	a := asking("up{")
+	a.Metrics[0].Threshold, a.Metrics[0].ConsecutiveErrorLimit = nil, new(int32(0))
+	r := resolveWith(t, books{}, func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary.Analysis = &v1alpha1.BackgroundAnalysis{Analysis: *a}
+	})
+	require.Equal(t, reasonInvalidMetric, r.problems[0].Reason)
+	m, record := r.spec.Metrics[0], analysis.Record{Metric: "conversion"}
+	for range 5 {
+		judged := analysis.Judge(m, analysis.Ask(t.Context(), m.Source, m, 0, ""))
+		record = record.Add(analysis.Measurement{Metric: m.Name, Judgement: judged})
+	}
+	c := analysis.Conclude([]analysis.Record{record}, r.spec.Metrics, time.Time{})
+	require.Equal(t, analysis.Error, c.Verdict)
+	require.False(t, c.Condemned)
 }

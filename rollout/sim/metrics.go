@@ -62,6 +62,12 @@ const (
 	Few Outage = "few"
 	// Lying: bad revisions look good, and good ones bad.
 	Lying Outage = "lying"
+	// StableDown, StableSilent, StableNaN and StableInfinite are the same about stable, where it is compared with, and the
+	// truth about the revision under test.
+	StableDown     Outage = "stable down"
+	StableSilent   Outage = "stable silent"
+	StableNaN      Outage = "stable NaN"
+	StableInfinite Outage = "stable infinite"
 )
 
 // enough requests are behind every answer, unless there are Few.
@@ -81,7 +87,8 @@ func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis
 	}
 	m.Judgement = analysis.Judge(metric, evidence)
 	c.say("metrics", "%s of run %d: %s %s", metric.Name, run, m.Verdict, m.Message)
-	if m.Verdict == analysis.Pass && release != nil {
+	passed := m.Verdict == analysis.Pass || m.Verdict == analysis.NoData && metric.Limits.NoData == analysis.AsPass
+	if passed && release != nil {
 		at := place{run: run, step: release.Step}
 		c.evidence.stepPassed[at] = append(c.evidence.stepPassed[at], metric.Name)
 		if c.canaryHasEverything() {
@@ -94,6 +101,9 @@ func (c *Cluster) ask(measure *rollout.Measure, metric analysis.Metric) analysis
 // answer is what the source says of a revision.
 func (c *Cluster) answer(revision rollout.Revision, metric analysis.Metric) analysis.Evidence {
 	e := analysis.Evidence{Counts: []analysis.Counts{{Requests: enough}}}
+	if metric.Baseline != nil {
+		c.compare(&e, metric)
+	}
 	switch c.outage {
 	case Down:
 		e.Err = errors.New("the metric source is down")
@@ -108,15 +118,31 @@ func (c *Cluster) answer(revision rollout.Revision, metric analysis.Metric) anal
 	case Few:
 		e.Sample, e.Counts = analysis.Number(c.value(revision, metric)), []analysis.Counts{{Requests: 1}}
 	case Lying:
-		truth := analysis.Number(c.value(revision, metric))
-		e.Sample = analysis.Number(good(metric))
-		if analysis.Judge(metric, analysis.Evidence{Sample: truth, Counts: e.Counts}).Verdict == analysis.Pass {
+		e.Sample = analysis.Number(c.value(revision, metric))
+		if analysis.Judge(metric, e).Verdict == analysis.Pass {
 			e.Sample = analysis.Number(bad(metric))
+		} else {
+			e.Sample = analysis.Number(good(metric))
 		}
 	default:
 		e.Sample = analysis.Number(c.value(revision, metric))
 	}
 	return e
+}
+
+// compare adds what the source says of stable.
+func (c *Cluster) compare(e *analysis.Evidence, metric analysis.Metric) {
+	switch c.outage {
+	case StableDown:
+		e.Err = errors.New("stable: the metric source is down")
+	case StableSilent:
+	case StableNaN:
+		e.Baseline = analysis.Number(math.NaN())
+	case StableInfinite:
+		e.Baseline = analysis.Number(math.Inf(1))
+	default:
+		e.Baseline = analysis.Number(c.value(c.Status().Stable, metric))
+	}
 }
 
 // value is what the revision is like.

@@ -15,6 +15,8 @@ type mutant struct {
 	name     string
 	violates string
 	decide   func(rollout.Observed) rollout.Plan
+	// among are the histories in which the mistake can show, all of them if nil. Of those that are drawn they may be a few of a thousand.
+	among func(*Settings)
 }
 
 // believing is an engine that is told something else than what is so.
@@ -46,17 +48,18 @@ func mutants() []mutant {
 // confused mutants do the right thing in the wrong mode or at the wrong time.
 func confused() []mutant {
 	return []mutant{
-		{"gives everything back at once to a stable that has given pods back", "CapacityBeforeTraffic", believing(func(o *rollout.Observed) {
-			if release := o.Status.Release; release != nil && release.Phase == rollout.Aborting {
-				o.Spec.DynamicStable = false
-			}
-		})},
-		{"shows the preview to everybody", "PointersMoveDrained", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "gives everything back at once to a stable that has given pods back", violates: "CapacityBeforeTraffic", among: givingPodsBack,
+			decide: believing(func(o *rollout.Observed) {
+				if release := o.Status.Release; release != nil && release.Phase == rollout.Aborting {
+					o.Spec.DynamicStable = false
+				}
+			})},
+		{name: "shows the preview to everybody", violates: "PointersMoveDrained", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if release := o.Status.Release; release != nil && o.Spec.Wiring.Mode == rollout.BySelector && release.Phase == rollout.Stepping && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Point{Backend: rollout.StableRole, Revision: release.Revision}}, true
 			}
 		})},
-		{"lets go of a Service while another revision has pods", "PointersMoveDrained", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "lets go of a Service while another revision has pods", violates: "PointersMoveDrained", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if o.Spec.Wiring.Mode == rollout.ByRoutes && o.Status.Release != nil && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Widen{Backend: rollout.StableRole}}, true
 			}
@@ -67,13 +70,13 @@ func confused() []mutant {
 // unruly mutants don't take a managed route for traffic.
 func unruly() []mutant {
 	return []mutant{
-		{"moves on while a managed route leads to the canary", "PointersMoveDrained", believing(func(o *rollout.Observed) {
+		{name: "moves on while a managed route leads to the canary", violates: "PointersMoveDrained", decide: believing(func(o *rollout.Observed) {
 			o.Routes.Routes = slices.Clone(o.Routes.Routes)
 			for i := range o.Routes.Routes {
 				o.Routes.Routes[i].Managed, o.Routes.Routes[i].Astray = nil, ""
 			}
 		})},
-		{"adds managed routes before there are pods", "CapacityBeforeTraffic", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "adds managed routes before there are pods", violates: "CapacityBeforeTraffic", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if len(o.Rules()) > 0 && !o.Routes.HasManaged() && len(p.Actions) == 0 && o.Canary.Ready(o.Status.Release.Revision) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Shift{Percent: o.Routes.Share().High, Rules: true}}, true
 			}
@@ -84,13 +87,13 @@ func unruly() []mutant {
 // hasty mutants skip what they should wait for.
 func hasty() []mutant {
 	return []mutant{
-		{"replaces pods without new ones beside them", "AvailabilityStaysInBounds", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "replaces pods without new ones beside them", violates: "AvailabilityStaysInBounds", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if o.Status.Stable != "" && !o.Status.Restart.Done && !o.Status.Restart.Until.IsZero() && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Evict{Revision: o.Status.Stable, Pods: 9, Until: o.Status.Restart.Until}}, true
 			}
 		})},
-		{"asks no gate", "GatesHold", believing(func(o *rollout.Observed) { o.Spec.Gates = nil })},
-		{"takes a step for judged", "OnlyVerdictsPromote", believing(func(o *rollout.Observed) {
+		{name: "asks no gate", violates: "GatesHold", decide: believing(func(o *rollout.Observed) { o.Spec.Gates = nil })},
+		{name: "takes a step for judged", violates: "OnlyVerdictsPromote", decide: believing(func(o *rollout.Observed) {
 			o.Spec.Steps = slices.Clone(o.Spec.Steps)
 			for i := range o.Spec.Steps {
 				o.Spec.Steps[i].Metrics = nil
@@ -102,7 +105,7 @@ func hasty() []mutant {
 // impatient mutants don't wait for what has to be waited for.
 func impatient() []mutant {
 	return []mutant{
-		{"takes every pod for ready", "CapacityBeforeTraffic", believing(func(o *rollout.Observed) {
+		{name: "takes every pod for ready", violates: "CapacityBeforeTraffic", decide: believing(func(o *rollout.Observed) {
 			o.Workloads = slices.Clone(o.Workloads)
 			for i := range o.Workloads {
 				w := &o.Workloads[i]
@@ -112,10 +115,10 @@ func impatient() []mutant {
 				o.Canary.Endpoints = map[rollout.Revision]int{o.Canary.Revision: o.Spec.Replicas}
 			}
 		})},
-		{"does not wait until endpoints are known", "CapacityBeforeTraffic", believing(func(o *rollout.Observed) { o.Spec.Settle = 0 })},
-		{"does not drain", "PointersMoveDrained", believing(func(o *rollout.Observed) { o.Spec.Drain, o.Spec.Settle = 0, 0 })},
-		{"does not wait for a verdict", "OnlyVerdictsPromote", believing(func(o *rollout.Observed) { o.Spec.Metrics = nil })},
-		{"takes the pods away as soon as the routes say zero", "PodsOutliveTraffic", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "does not wait until endpoints are known", violates: "CapacityBeforeTraffic", decide: believing(func(o *rollout.Observed) { o.Spec.Settle = 0 })},
+		{name: "does not drain", violates: "PointersMoveDrained", decide: believing(func(o *rollout.Observed) { o.Spec.Drain, o.Spec.Settle = 0, 0 })},
+		{name: "does not wait for a verdict", violates: "OnlyVerdictsPromote", decide: believing(func(o *rollout.Observed) { o.Spec.Metrics = nil })},
+		{name: "takes the pods away as soon as the routes say zero", violates: "PodsOutliveTraffic", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if release := o.Status.Release; release != nil && release.Phase == rollout.Aborting && o.Routes.Share().High == 0 && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Scale{Revision: release.Revision}}, true
 			}
@@ -123,29 +126,36 @@ func impatient() []mutant {
 	}
 }
 
+// givingPodsBack leaves a stable as few pods as its share of the traffic needs.
+func givingPodsBack(s *Settings) {
+	s.Spec.Wiring = rollout.Wiring{Mode: rollout.ByRoutes, Stable: serviceNames[stable], Canary: serviceNames[canary]}
+	s.Spec.Steps = []rollout.Step{{Kind: rollout.SetWeight, Weight: 50}, {Kind: rollout.SetWeight, Weight: 90}, {Kind: rollout.Pause}}
+	s.Spec.DynamicStable, s.Spec.Replicas, s.Spec.MinPods, s.Spec.Gates = true, 5, 0, nil
+}
+
 // careless mutants forget something.
 func careless() []mutant {
 	return []mutant{
-		{"surges more than it may", "SurgeStaysInBounds", believing(func(o *rollout.Observed) { o.Spec.MaxSurge += 2 })},
-		{"makes more unavailable than it may", "AvailabilityStaysInBounds", believing(func(o *rollout.Observed) { o.Spec.MaxUnavailable += 2 })},
-		{"points the stable backend at what it promotes", "SomebodyServes", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "surges more than it may", violates: "SurgeStaysInBounds", decide: believing(func(o *rollout.Observed) { o.Spec.MaxSurge += 2 })},
+		{name: "makes more unavailable than it may", violates: "AvailabilityStaysInBounds", decide: believing(func(o *rollout.Observed) { o.Spec.MaxUnavailable += 2 })},
+		{name: "points the stable backend at what it promotes", violates: "SomebodyServes", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if release := o.Status.Release; release != nil && o.Spec.Wiring.Mode == rollout.ByRoutes && release.Phase == rollout.Stepping && len(p.Actions) == 0 {
 				p.Actions, p.Confirm = []rollout.Action{rollout.Point{Backend: rollout.StableRole, Revision: release.Revision}}, true
 			}
 		})},
-		{"doesn't say when to look again", "EveryWaitEnds", planning(func(_ rollout.Observed, p *rollout.Plan) { p.Wake = time.Time{} })},
-		{"looks again at once for nothing", "EveryWaitEnds", planning(func(o rollout.Observed, p *rollout.Plan) { p.Wake = o.Now })},
-		{"leaves a bad revision its traffic while its pods are ready", "AbortProceeds", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "doesn't say when to look again", violates: "EveryWaitEnds", decide: planning(func(_ rollout.Observed, p *rollout.Plan) { p.Wake = time.Time{} })},
+		{name: "looks again at once for nothing", violates: "EveryWaitEnds", decide: planning(func(o rollout.Observed, p *rollout.Plan) { p.Wake = o.Now })},
+		{name: "leaves a bad revision its traffic while its pods are ready", violates: "AbortProceeds", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if release := o.Status.Release; release != nil && release.Phase == rollout.Aborting && o.Canary.Ready(release.Revision) > 0 {
 				p.Actions = nil
 			}
 		})},
-		{"forgets the request that it answered", "StatusGoesForward", planning(func(o rollout.Observed, p *rollout.Plan) {
+		{name: "forgets the request that it answered", violates: "StatusGoesForward", decide: planning(func(o rollout.Observed, p *rollout.Plan) {
 			if o.Request == nil && p.Status.Answer.ID != "" || o.Now.Second()%20 == 0 {
 				p.Status.Answer = rollout.Answer{}
 			}
 		})},
-		{"confirms nothing", "OneRiskPerPlan", planning(func(_ rollout.Observed, p *rollout.Plan) { p.Confirm = false })},
+		{name: "confirms nothing", violates: "OneRiskPerPlan", decide: planning(func(_ rollout.Observed, p *rollout.Plan) { p.Confirm = false })},
 	}
 }
 
@@ -153,7 +163,7 @@ func TestMistakesOfTheEngineAreFound(t *testing.T) {
 	for _, m := range mutants() {
 		t.Run(m.name, func(t *testing.T) {
 			o := DefaultOptions()
-			o.Decide = m.decide
+			o.Decide, o.Setting = m.decide, m.among
 			result := play(o, 0, 1000)
 			t.Log(result.violated())
 			require.Positive(t, result.violated()[m.violates])

@@ -64,12 +64,13 @@ func (o *Opener) connect(ctx context.Context, v *vault, field, address string, c
 func (v *vault) headers(ctx context.Context, field string, wanted []v1alpha1.Header) (http.Header, error) {
 	headers := http.Header{}
 	for _, h := range wanted {
-		value := h.Value
+		field := fmt.Sprintf("%s (%s)", field, h.Name)
+		value, err := v.text(ctx, field, h.Value)
 		if h.SecretKeyRef != nil {
-			var err error
-			if value, err = v.value(ctx, fmt.Sprintf("%s (%s)", field, h.Name), *h.SecretKeyRef); err != nil {
-				return nil, err
-			}
+			value, err = v.value(ctx, field, *h.SecretKeyRef)
+		}
+		if err != nil {
+			return nil, err
 		}
 		headers.Set(h.Name, value)
 	}

@@ -1,10 +1,8 @@
 package sources
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,6 +23,7 @@ import (
 	"github.com/rollout-dev/rollout/providers/newrelic"
 	"github.com/rollout-dev/rollout/providers/prometheus"
 	"github.com/rollout-dev/rollout/providers/web"
+	"github.com/rollout-dev/rollout/rollout/api/strict"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
@@ -204,10 +203,8 @@ func (o *Opener) job(r Request, p v1alpha1.JobProvider) (*opened, error) {
 // jobSpec reads the spec strictly: a misspelled field would be dropped, and the Job would measure something else.
 func jobSpec(p v1alpha1.JobProvider) (batchv1.JobSpec, error) {
 	var spec batchv1.JobSpec
-	decoder := json.NewDecoder(bytes.NewReader(p.Spec.Raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&spec); err != nil {
-		return spec, fmt.Errorf("job.spec is no JobSpec: %w", err)
+	if mistakes, ok := errors.AsType[*strict.Error](strict.Unmarshal(p.Spec.Raw, &spec)); ok {
+		return spec, mistakes.Under("job.spec")
 	}
 	return spec, nil
 }

@@ -265,14 +265,92 @@ func TestCheckNamesTheFieldTheValueAndTheWayOut(t *testing.T) {
 	require.NoError(t, err)
 	o := NewOpener(fake.NewClientset(), allow)
 	for want, p := range map[string]v1alpha1.MetricProvider{
-		`prometheus.address is "http://mimir.other": mimir.other is not among`:   {Prometheus: &v1alpha1.PrometheusProvider{Address: "http://mimir.other"}},
-		`web.url is "http://169.254.169.254/latest": 169.254.169.254 is refused`: {Web: &v1alpha1.WebProvider{URL: "http://169.254.169.254/latest"}},
-		`web.url is "http://***@web.example.com/": it holds credentials`:         {Web: &v1alpha1.WebProvider{URL: "http://u:p@web.example.com/"}},
-		`job.spec is no JobSpec: json: unknown field "templat"`:                  {Job: &v1alpha1.JobProvider{Spec: runtime.RawExtension{Raw: []byte(`{"templat":{}}`)}}},
+		`prometheus.address is "http://mimir.other": mimir.other is not among`:              {Prometheus: &v1alpha1.PrometheusProvider{Address: "http://mimir.other"}},
+		`web.url is "http://169.254.169.254/latest": 169.254.169.254 is refused`:            {Web: &v1alpha1.WebProvider{URL: "http://169.254.169.254/latest"}},
+		`web.url is "http://***@web.example.com/": it holds credentials`:                    {Web: &v1alpha1.WebProvider{URL: "http://u:p@web.example.com/"}},
+		`job.spec.templat is an object, and there is no such field; did you mean template?`: {Job: &v1alpha1.JobProvider{Spec: runtime.RawExtension{Raw: []byte(`{"templat":{}}`)}}},
 		`graphite.authorization.oauth2.tokenURL is "http://127.0.0.1/": 127.0.0.1 is refused`: {Graphite: &v1alpha1.GraphiteProvider{Address: "http://g.example.com",
 			Connection: v1alpha1.Connection{Authorization: &v1alpha1.Authorization{OAuth2: &v1alpha1.OAuth2Authorization{TokenURL: "http://127.0.0.1/"}}}}},
 	} {
 		require.ErrorContains(t, o.Check(p), want)
 	}
 	require.NoError(t, o.Check(v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: "https://web.example.com/x"}}))
+}
+
+func TestCheckSaysWhatTheSchemaHasNoRoomFor(t *testing.T) {
+	allow, err := outbound.ParseAllowList([]string{"*"})
+	require.NoError(t, err)
+	o := NewOpener(fake.NewClientset(), allow)
+	for text, want := range map[string]string{
+		`{"prometheus":{"address":"","query":"up"}}`:                                                            `prometheus.address is "": it begins with ""`,
+		`{"prometheus":{"address":"http://p","query":" "}}`:                                                     `prometheus.query is empty`,
+		`{"web":{"url":"http://w","method":"DELETE"}}`:                                                          `web.method is "DELETE"; it must be GET, POST or PUT`,
+		`{"web":{"url":"http://w","authorization":{}}}`:                                                         `web.authorization holds none of bearer, basic, oauth2, sigV4; write one of them`,
+		`{"web":{"url":"http://w","headers":[{"name":"X Key","value":"a"}]}}`:                                   `web.headers[0].name is "X Key"`,
+		`{"web":{"url":"http://w","headers":[{"name":"X","value":"a","secretKeyRef":{"name":"a","key":"b"}}]}}`: `web.headers[0] holds value and secretKeyRef; write one of them only`,
+		`{"graphite":{"address":"http://g","query":"a","tls":{"key":{"name":"a","key":"b"}}}}`:                  `graphite.tls holds one of certificate and key`,
+		`{"newRelic":{"accountID":0,"query":"a","userKey":{"name":"a","key":"b"}}}`:                             `newRelic.accountID is 0`,
+		`{"kubernetes":{}}`: `kubernetes holds none of external, custom`,
+		`{"kubernetes":{"custom":{"metric":"a","resource":"pods"}}}`:                                               `kubernetes.custom holds none of name, selector`,
+		`{"kubernetes":{"external":{"metric":"a","selector":{"matchExpressions":[{"key":"a","operator":"Is"}]}}}}`: `kubernetes.external.selector: "Is" is not a valid label selector operator`,
+		`{"cloudWatch":{"region":"moon","keys":` + awsKeys + `,"queries":[{"id":"a","expression":"1"}]}}`:          `cloudWatch.region is "moon"; write it like eu-central-1`,
+		`{"cloudWatch":{"region":"eu-central-1","keys":` + awsKeys + `,"queries":[]}}`:                             `cloudWatch.queries is empty`,
+		`{"cloudWatch":{"region":"eu-central-1","keys":` + awsKeys + `,"queries":[{"id":"A","expression":"1"}]}}`:  `cloudWatch.queries[0].id is "A"`,
+		`{"cloudWatch":{"region":"eu-central-1","keys":` + awsKeys + `,"queries":[{"id":"a"}]}}`:                   `cloudWatch.queries[0] holds none of expression, metric`,
+		`{"job":{"spec":{"template":{"spec":{"containers":[{"name":"a","imag":"b"}]}}}}}`:                          `job.spec.template.spec.containers[0].imag is a text, and there is no such field; did you mean image?`,
+		`{"job":{"spec":{"backoffLimit":"1","template":{"spec":{"containers":[{"name":"a","image":"b"}]}}}}}`:      `job.spec.backoffLimit is "1", a text; it must be a whole number`,
+	} {
+		var p v1alpha1.MetricProvider
+		require.NoError(t, json.Unmarshal([]byte(text), &p))
+		require.NoError(t, p.Mistakes())
+		require.ErrorContains(t, o.Check(p), want, text)
+	}
+}
+
+const awsKeys = `{"accessKeyID":{"name":"a","key":"b"},"secretAccessKey":{"name":"a","key":"c"}}`
+
+func TestAnArgumentStandsForACredentialAndInAHeaderAndIsSeenNowhere(t *testing.T) {
+	secrets := map[string]v1alpha1.SecretKey{"token": key("token"), "password": key("password"), "unused": {Name: "none", Key: "none"}}
+	web := func(address string) v1alpha1.MetricProvider {
+		return v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: address, JSONPath: "{.data.result[1]}", Connection: v1alpha1.Connection{
+			Authorization: &v1alpha1.Authorization{Bearer: &v1alpha1.SecretKey{Argument: "token"}},
+			Headers:       []v1alpha1.Header{{Name: "X-Key", Value: "Key {{args.password}}"}, {Name: "X-Plain", Value: "a"}}}}}
+	}
+	address, sent := echo(t, http.StatusOK, one)
+	o, _ := opener(t, nil)
+	_, err := o.Query(t.Context(), Request{Namespace: "shop", Secrets: secrets, Provider: web(address)}, analysis.Query{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"Bearer tok-Qx81", "Key pwd-Lm63", "a"}, []string{(*sent)[0].Get("Authorization"), (*sent)[0].Get("X-Key"), (*sent)[0].Get("X-Plain")})
+
+	address, _ = echo(t, http.StatusBadGateway, "")
+	_, err = o.Query(t.Context(), Request{Namespace: "shop", Secrets: secrets, Provider: web(address)}, analysis.Query{})
+	require.ErrorContains(t, err, "***")
+	requireNothingSeen(t, err.Error())
+
+	other := map[string]v1alpha1.SecretKey{"token": key("password"), "password": key("token")}
+	address, sent = echo(t, http.StatusOK, one)
+	for _, with := range []map[string]v1alpha1.SecretKey{secrets, other} {
+		_, err = o.Query(t.Context(), Request{Namespace: "shop", Secrets: with, Provider: web(address)}, analysis.Query{})
+		require.NoError(t, err)
+	}
+	require.Equal(t, "Bearer pwd-Lm63", (*sent)[1].Get("Authorization"), "the same provider with other secrets is another one")
+
+	_, err = o.Query(t.Context(), Request{Namespace: "shop", Secrets: map[string]v1alpha1.SecretKey{"password": key("password"), "token": key("typo")}, Provider: web(address)}, analysis.Query{})
+	require.ErrorContains(t, err, `web.authorization.bearer (the argument token): Secret shop/keys has no key "typo"`)
+}
+
+// A token is fetched after the source was made, which cuts its errors without knowing it.
+func TestNoFragmentOfATokenIsLeftWhereAnErrorWasCut(t *testing.T) {
+	const token = "from-the-token-server"
+	for filler := 180; filler < 320; filler++ {
+		address, _ := echo(t, http.StatusUnprocessableEntity, fmt.Sprintf(`{"status":"error","errorType":"execution","error":"%s %s"}`, strings.Repeat("x", filler), strings.Repeat(token, 8)))
+		how := ways(address)["Bearer "+token]
+		for _, p := range []v1alpha1.MetricProvider{{Prometheus: &v1alpha1.PrometheusProvider{Address: address, Query: "up", Connection: v1alpha1.Connection{Authorization: &how}}},
+			{Web: &v1alpha1.WebProvider{URL: address, Connection: v1alpha1.Connection{Authorization: &how}}}} {
+			o, _ := opener(t, nil)
+			_, err := o.Query(t.Context(), Request{Namespace: "shop", Provider: p}, analysis.Query{})
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), token[:3], "%d", filler)
+		}
+	}
 }

@@ -132,7 +132,17 @@ func render(name string, with settings) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// applyGatewayAPI applies the standard channel of the Gateway API in the version this program is built with.
+// channel is the one that a definition of the Gateway API is taken from: the standard one, but for the kinds that Traefik reads in version
+// v1alpha2, which is in both of them and served by the experimental one alone.
+func channel(file string) string {
+	switch file {
+	case "gateway.networking.k8s.io_tcproutes.yaml", "gateway.networking.k8s.io_tlsroutes.yaml":
+		return "experimental"
+	}
+	return "standard"
+}
+
+// applyGatewayAPI applies the definitions of the Gateway API in the version this program is built with.
 func (c *cluster) applyGatewayAPI(ctx context.Context, k *client) error {
 	module, err := c.moduleFolder(ctx, gatewayAPIModule)
 	if err != nil {
@@ -144,10 +154,11 @@ func (c *cluster) applyGatewayAPI(ctx context.Context, k *client) error {
 	}
 	slices.Sort(files)
 	for _, file := range files {
-		if filepath.Base(file) == "kustomization.yaml" {
+		name := filepath.Base(file)
+		if name == "kustomization.yaml" {
 			continue
 		}
-		manifest, err := os.ReadFile(file)
+		manifest, err := os.ReadFile(filepath.Join(module, "config", "crd", channel(name), name))
 		if err != nil {
 			return fmt.Errorf("read a definition of the Gateway API: %w", err)
 		}

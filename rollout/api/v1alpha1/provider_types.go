@@ -34,6 +34,9 @@ type MetricProvider struct {
 	InfluxDB *InfluxDBProvider `json:"influxdb,omitempty"`
 	// +optional
 	Graphite *GraphiteProvider `json:"graphite,omitempty"`
+
+	// unread is the provider as it was written, if that can't be read. Then it has nothing else.
+	unread []byte
 }
 
 // PrometheusProvider asks a Prometheus server, Thanos, Mimir or VictoriaMetrics.
@@ -397,4 +400,8 @@ type SecretKey struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Key string `json:"key"`
+
+	// Argument is NAME where {{args.NAME}} stands instead of the two, an argument that comes from a Secret. That can be only in a
+	// provider, whose fields the schema leaves open.
+	Argument string `json:"-"`
 }

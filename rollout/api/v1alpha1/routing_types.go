@@ -33,7 +33,7 @@ type TrafficRouting struct {
 	MeasuredShare *MeasuredShare `json:"measuredShare,omitempty"`
 
 	// SettleSeconds is how long the data plane may need to act on a split after the router accepted it, or on new
-	// endpoints of a Service. Default 3.
+	// endpoints of a Service. Default 3, with VirtualServices 10: istiod may take that long.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=3600
@@ -78,6 +78,9 @@ type AffinityCookie struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
 	TTLSeconds *int32 `json:"ttlSeconds,omitempty"`
+	// Secure keeps the cookie out of requests without TLS. Default false.
+	// +optional
+	Secure bool `json:"secure,omitempty"`
 }
 
 // GatewayAPI names routes of the Gateway API. In every rule that names the stable and the canary Service the engine sets the weights
