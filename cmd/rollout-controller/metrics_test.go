@@ -3,7 +3,10 @@ package main
 import (
 	"net/netip"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/rollout-dev/rollout/analysis/outbound"
+	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
 
 func TestEveryAddressOfTheAPIServerIsRefused(t *testing.T) {
@@ -28,6 +32,23 @@ func TestEveryAddressOfTheAPIServerIsRefused(t *testing.T) {
 		require.ErrorContains(t, allow.Check(address), "it is the API server", address)
 	}
 	require.NoError(t, allow.Check("http://172.18.0.2:80"), "other servers on the same node may be asked")
+}
+
+func TestTheBuiltInMetricsAreThoseThatTheOperatorChose(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := settings{prometheusAddress: "http://prometheus:9090", builtinMetrics: "istio", queryConcurrency: 16, queryTimeout: time.Second}
+	_, queries, _, err := measuring(s, fake.NewClientset(), registry)
+	require.NoError(t, err)
+	require.NoError(t, queries.TellsApart("error-rate", []string{"VirtualService"}))
+	require.Error(t, queries.TellsApart("error-rate", nil))
+	m, err := queries.Resolve(v1alpha1.Metric{Name: "error-rate", Threshold: &v1alpha1.Threshold{Max: "1%"}, MinRequests: 100},
+		map[string]string{"namespace": "shop", "service": "canary"})
+	require.NoError(t, err)
+	require.Contains(t, m.Query, m.Requests, "the rate is one of the requests that are counted")
+	require.Contains(t, m.Requests, `istio_requests_total{reporter="source",destination_service_namespace="shop",destination_service_name="canary"}[{{window}}]`)
+	count, err := testutil.GatherAndCount(registry, "queries_coalesced_total")
+	require.NoError(t, err)
+	require.Equal(t, 3, count, "the budget is seen in metrics")
 }
 
 func TestWhatCannotBeLookedUpAgainStaysRefused(t *testing.T) {

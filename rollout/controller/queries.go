@@ -21,9 +21,6 @@ const (
 	defaultQuantile = "0.99"
 )
 
-// latency is the only built-in metric that doesn't count requests.
-const latency = "latency"
-
 // Built is a built-in metric to make a query for.
 type Built struct {
 	// Name is success-rate, error-rate, request-rate or latency; Quantile, between 0 and 1, is for the last.

@@ -102,6 +102,7 @@ type Expected struct {
 func (b *Budget) Expect(asker any, questions []Expected) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	// First what is new: a server that nobody asks in between would be forgotten, and how much it was asked lately with it.
 	before, after := b.expected[asker], map[Server]int64{}
 	for _, q := range questions {
 		perDay := int64(day / max(q.Interval, time.Second))
