@@ -104,7 +104,7 @@ func (h *history) fault() {
 		h.changeLeader()
 	case n < 8:
 		outages := []Outage{"", "", "", "", Down, Silent, NaN, Infinite, Torn, Few, Lying}
-		h.outage = outages[h.random.IntN(len(outages))]
+		h.outage = h.analysts.aim(outages[h.random.IntN(len(outages))])
 		h.say("metrics", "outage: %q", h.outage)
 	case h.jumps:
 		p.offset = time.Duration(h.random.IntN(600)-300) * time.Second

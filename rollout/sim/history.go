@@ -50,8 +50,9 @@ func (r Result) String() string {
 // history is one history in the making.
 type history struct {
 	*Cluster
-	random *rand.Rand
-	gates  gatekeepers
+	random   *rand.Rand
+	gates    gatekeepers
+	analysts analysts
 	// jumps: clocks jump; overlap: two controllers may lead at the same time; alone: nobody meddles; rewires: the user may
 	// want something else to carry the traffic.
 	jumps, overlap, alone, rewires bool
@@ -76,10 +77,13 @@ func (h *history) result(seed uint64) Result {
 	return Result{Seed: seed, Violations: h.violations, Seen: h.seen()}
 }
 
-// seen counts the transitions of the status.
+// seen counts the transitions of the status, and what became of releases by which outcome of the analysis.
 func (h *history) seen() map[string]int {
 	seen := map[string]int{}
 	for i, o := range h.store.rollouts[1:] {
+		for _, cell := range cells(h.store.rollouts[i], o) {
+			seen[cell]++
+		}
 		before, after := h.store.rollouts[i].status, o.status
 		for what, is := range map[string]bool{
 			"promoted":  before.Stable != after.Stable,
@@ -133,7 +137,7 @@ func Explain(seed uint64, o Options, lines int) string {
 
 func newHistory(seed uint64, o Options) *history {
 	random := rand.New(rand.NewPCG(seed, 0))
-	h := &history{random: random, gates: gatekeepers{rand.New(rand.NewPCG(seed, 1))}}
+	h := &history{random: random, gates: gatekeepers{rand.New(rand.NewPCG(seed, 1))}, analysts: analysts{rand.New(rand.NewPCG(seed, 2))}}
 	s := h.drawSettings()
 	s.Spec.Gates = h.gates.draw()
 	s.Guards, s.Decide, s.Trace = o.Guards, o.Decide, o.Trace

@@ -63,6 +63,7 @@ func (h *history) wiring() rollout.Wiring {
 func (h *history) watch(s *rollout.Spec) {
 	s.Metrics, s.PostMetrics = h.metrics(), nil
 	s.MetricsFrom, s.Bake = h.random.IntN(2), time.Duration(max(h.random.IntN(12)-6, 0))*time.Second
+	h.analysts.widen(s)
 	if s.Wiring.Mode == rollout.BySelector {
 		s.Metrics, s.PostMetrics = nil, s.Metrics
 	}
@@ -104,7 +105,8 @@ func (h *history) setRule() rollout.Step {
 func (h *history) judges() []analysis.Metric {
 	low := 0.99
 	return []analysis.Metric{{Name: "smoke-test", Threshold: analysis.Threshold{Min: &low, Text: ">= 0.99"}, Interval: 2 * time.Second,
-		InitialDelay: time.Duration(h.random.IntN(3)) * time.Second, Count: h.random.IntN(4), MinRequests: float64(h.random.IntN(2) * 100)}}
+		InitialDelay: time.Duration(h.random.IntN(3)) * time.Second, Count: h.random.IntN(4), MinRequests: float64(h.random.IntN(2) * 100),
+		Limits: h.analysts.limits()}}
 }
 
 func (h *history) metrics() []analysis.Metric {
@@ -141,11 +143,11 @@ func (h *history) newRevision() rollout.Revision {
 	case 0:
 		q.Startup = -1
 	case 4:
-		q.Values = map[string]float64{"smoke-test": 0.4}
+		q.Values = map[string]float64{"smoke-test": 0.4, "late-errors": 0.4}
 	case 1:
 		q.Values = map[string]float64{"success-rate": 0.4}
 	case 2:
-		q.Values = map[string]float64{"latency": 2}
+		q.Values = map[string]float64{"latency": 2, "compared": 4}
 	case 3:
 		q.Flaky = true
 	}

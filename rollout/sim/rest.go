@@ -26,6 +26,7 @@ func (h *history) rest() {
 	if h.store.rollouts.last().deleted {
 		return
 	}
+	h.analysts.ordeal(h)
 	if err := h.Settle(timeToRest); err != nil {
 		h.violate("Liveness", err)
 		return

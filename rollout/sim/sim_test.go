@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 )
 
@@ -70,6 +71,9 @@ func TestNoSeedViolatesAnInvariant(t *testing.T) {
 	result := play(o, *from, *seeds)
 	t.Logf("%d histories from seed %d: %v", *seeds, *from, result.seen)
 	if len(result.bad) == 0 {
+		if *from == 0 && *seeds >= 10_000 {
+			requireEveryOutcomeAtEveryPlace(t, result.seen)
+		}
 		return
 	}
 	for _, r := range result.bad[:min(len(result.bad), 10)] {
@@ -98,6 +102,21 @@ func TestHistoriesReachEveryTransition(t *testing.T) {
 	} {
 		require.Greater(t, seen[what], 20, "%s, of %v", what, seen)
 	}
+}
+
+// requireEveryOutcomeAtEveryPlace requires that releases were let go on, made wait and taken back by every outcome of the analysis
+// that may, at every place where it can stand.
+func requireEveryOutcomeAtEveryPlace(t *testing.T, seen map[string]int) {
+	t.Helper()
+	var never []string
+	for _, place := range []string{"background", "step", "bake", "pre-promotion", "post-promotion", "relative to stable"} {
+		all := []string{cell(place, analysis.Pass, wentOn)}
+		for _, outcome := range []analysis.Verdict{analysis.Fail, analysis.Inconclusive, analysis.NoData, analysis.Error} {
+			all = append(all, cell(place, outcome, waited), cell(place, outcome, takenBack))
+		}
+		never = append(never, slices.DeleteFunc(all, func(c string) bool { return seen[c] > 0 })...)
+	}
+	require.Empty(t, never, "no history comes there any more, so nothing is known of it")
 }
 
 func TestEveryInvariantHasAMutantThatViolatesIt(t *testing.T) {
