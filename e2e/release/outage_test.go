@@ -35,7 +35,7 @@ func outages() map[string]outage {
 		"answers with a range": odd("error", "range of samples", answering(
 			`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1700000000,"1"]]}]}}`)),
 		"calls an error a success": odd("error", "out of memory", answering(`{"status":"error","errorType":"internal","error":"out of memory"}`)),
-		"answers with a web page": odd("error", "not one of Prometheus's API", answering("<html>Welcome to nginx!</html>")),
+		"answers with a web page":  odd("error", "not one of Prometheus's API", answering("<html>Welcome to nginx!</html>")),
 	}
 }
 

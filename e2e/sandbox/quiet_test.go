@@ -86,6 +86,50 @@ func TestIdleRolloutsCostNoRequest(t *testing.T) {
 	})
 }
 
+func TestMetricsThatKeepPassingCostFewWrites(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.services()
+	a.route()
+	through, kubeconfig := recording(t)
+	a.engine("--kubeconfig", kubeconfig)
+	a.strategy = `
+      stableService: checkout-stable
+      canaryService: checkout-canary
+      trafficRouting: {settleSeconds: 1, drainSeconds: 1, gatewayAPI: {routes: [{kind: HTTPRoute, name: checkout}]}}
+      steps: [{setWeight: 20}, {pause: {}}]
+      analysis:
+        metrics:
+        - {name: one, query: vector(1), threshold: {min: "1"}, interval: 1s}
+        - {name: two, query: vector(1), threshold: {min: "1"}, interval: 1s}
+        - {name: three, query: vector(1), threshold: {min: "1"}, interval: 1s}`
+	a.release("v1")
+	a.waitPhase(v1alpha1.PhaseHealthy)
+	a.release("v2")
+	passes := func(least int32) int32 {
+		r := a.waitFor("all metrics to pass", func(r *v1alpha1.Rollout) bool {
+			return r.Status.Phase == v1alpha1.PhasePaused && !slices.ContainsFunc(r.Status.Release.Metrics, func(m v1alpha1.MetricStatus) bool { return m.Passes < least })
+		})
+		return r.Status.Release.Metrics[0].Passes
+	}
+	before, writes := passes(1), through.statusWrites()
+	measured := passes(before+30) - before
+	writes = through.statusWrites() - writes
+	t.Logf("%d writes for %d measurements of each of three metrics", writes, measured)
+	require.LessOrEqual(t, writes, int(measured)/5)
+}
+
+// statusWrites is how often the status was written.
+func (r *recorder) statusWrites() int {
+	n := 0
+	for _, request := range r.seen() {
+		if strings.HasPrefix(request, http.MethodPut) && strings.HasSuffix(request, "/rollouts/checkout/status") {
+			n++
+		}
+	}
+	return n
+}
+
 func TestARestartedControllerRepeatsNothingAndRedeploysNothing(t *testing.T) {
 	t.Parallel()
 	a, e := installed(t)

@@ -25,6 +25,10 @@ const reasonWriteFailed = "WriteFailed"
 // one another within milliseconds, and nobody reads that fast.
 const talkPause = time.Second
 
+// passPause is how long a measurement that passed like the one before it may wait to be written: with several metrics every one
+// would else cost a write of its own. Nothing is lost with it, since what isn't persisted is measured again.
+const passPause = 10 * time.Second
+
 // writeStatus persists the plan's status if it differs from what is there. What the status says of the world was observed,
 // so it holds also when an action failed; the failure is added to it. A change that decides nothing may be put off: then it
 // returns when to write it.
@@ -42,8 +46,7 @@ func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Pla
 	if !c.tellReceived(w, &next, plan.Status) {
 		return time.Time{}, nil
 	}
-	due := c.written.last(w.key).Add(talkPause)
-	if w.observed.Now.Before(due) && apiequality.Semantic.DeepEqual(substance(next), substance(w.object.Status)) {
+	if due := dueAt(w, next, c.written.last(w.key)); w.observed.Now.Before(due) {
 		return due, nil
 	}
 	object := w.object.DeepCopy()
@@ -55,6 +58,46 @@ func (c *Controller) writeStatus(ctx context.Context, w *world, plan rollout.Pla
 	c.written.note(w.key, w.observed.Now)
 	c.ownWrites.Wrote(w.key, c.Caches.Rollouts, after.ResourceVersion)
 	return time.Time{}, nil
+}
+
+// dueAt is when a status has to be written after the last write; zero for at once.
+func dueAt(w *world, next v1alpha1.RolloutStatus, last time.Time) time.Time {
+	before := w.object.Status
+	if !apiequality.Semantic.DeepEqual(substance(next), substance(before)) {
+		return time.Time{}
+	}
+	due := last.Add(talkPause)
+	if len(w.observed.Measurements) == 0 || !apiequality.Semantic.DeepEqual(withoutPasses(next), withoutPasses(before)) {
+		return due
+	}
+	oldest := slices.MinFunc(w.observed.Measurements, func(a, b analysis.Measurement) int { return a.At.Compare(b.At) })
+	return later(due, oldest.At.Add(passPause))
+}
+
+// withoutPasses is a status without what every further pass of a metric changes, and without the share that is received, which is
+// never a reason to write. A metric that passed for the first time, or again, and every failure in between, stay.
+func withoutPasses(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	out := *s.DeepCopy()
+	if t := out.Traffic; t != nil {
+		t.Received = nil
+	}
+	if out.Release == nil {
+		return out
+	}
+	for i := range out.Release.Metrics {
+		if m := &out.Release.Metrics[i]; m.Verdict == string(analysis.Pass) {
+			m.Value, m.MeasuredAt, m.Requests, m.Measurements = "", nil, 0, nil
+			m.Passes, m.Streak, m.Judged = 0, 0, 0
+		}
+	}
+	return out
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // substance is a status without what no decision and no program depends on: words, counts of pods, measurements that

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/rollout-dev/rollout/analysis"
 	"github.com/rollout-dev/rollout/rollout"
 	"github.com/rollout-dev/rollout/rollout/api/v1alpha1"
 )
@@ -52,4 +53,47 @@ func TestWordsAndCountsAreNoSubstanceAndEverythingThatADecisionReadsIs(t *testin
 		substantial(&changed)
 		require.NotEqual(t, substance(base), substance(changed), name)
 	}
+}
+
+func TestAPassLikeTheOneBeforeItMayWaitToBeWritten(t *testing.T) {
+	at := time.Unix(1700000100, 0)
+	base := fullStatus()
+	base.Release.Phase = rollout.Stepping
+	base.Release.Metrics[0].Verdict, base.Release.Metrics[0].Message = analysis.Pass, ""
+	w := &world{object: exampleRollout(exampleTemplate)}
+	w.object.Status = newStatus(w, rollout.Plan{Status: base})
+	w.observed.Measurements = []analysis.Measurement{{Metric: "m", At: at.Add(2 * time.Second)}, {Metric: "m", At: at.Add(time.Second)}}
+	add := func(verdicts ...analysis.Verdict) func(*rollout.Plan) {
+		return func(p *rollout.Plan) {
+			r := &p.Status.Release.Metrics[0]
+			for i, v := range verdicts {
+				*r = r.Add(analysis.Measurement{At: at.Add(time.Duration(i+1) * time.Second), Judgement: analysis.Judgement{Verdict: v, Text: "0.999"}})
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*rollout.Plan)
+		due    time.Time
+	}{
+		"passes":                     {add(analysis.Pass, analysis.Pass), at.Add(time.Second + passPause)},
+		"a failure":                  {add(analysis.Fail), at.Add(talkPause)},
+		"a failure between passes":   {add(analysis.Fail, analysis.Pass), at.Add(talkPause)},
+		"an error":                   {add(analysis.Error), at.Add(talkPause)},
+		"a pass, and another reason": {func(p *rollout.Plan) { add(analysis.Pass)(p); p.Report.Message = "other" }, at.Add(talkPause)},
+		"a pass, and another step":   {func(p *rollout.Plan) { add(analysis.Pass)(p); p.Status.Release.Step++ }, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			release := *base.Release
+			release.Metrics = []analysis.Record{release.Metrics[0]}
+			plan := rollout.Plan{Status: base}
+			plan.Status.Release = &release
+			c.change(&plan)
+			require.Equal(t, c.due, dueAt(w, newStatus(w, plan), at))
+		})
+	}
+
+	first := *base.Release
+	first.Metrics = []analysis.Record{{Metric: "m"}}
+	w.object.Status.Release = newRelease(&first)
+	require.Equal(t, at.Add(talkPause), dueAt(w, newStatus(w, rollout.Plan{Status: base}), at), "the first pass")
 }
