@@ -51,6 +51,14 @@ func (s *script) do(command string) {
 		s.gitops(rest)
 	case "service":
 		s.service(rest)
+	default:
+		s.surround(verb, rest)
+	}
+}
+
+// surround carries out a command about what answers the engine.
+func (s *script) surround(verb string, rest []string) {
+	switch verb {
 	case "metrics":
 		outages := map[string]sim.Outage{"ok": "", "error": sim.Down, "no data": sim.Silent, "NaN": sim.NaN, "infinite": sim.Infinite,
 			"several": sim.Torn, "few": sim.Few, "lying": sim.Lying, "stable error": sim.StableDown, "stable no data": sim.StableSilent,
