@@ -13,8 +13,12 @@ import (
 	"strings"
 )
 
-// mostText bounds what an error quotes of a query or of an answer, in characters.
-const mostText = 300
+// What an error quotes at most of a query and of an answer, in characters. The query only tells questions apart: people read why
+// a release waits at the end of the sentence, and have the whole query from rollout explain metric.
+const (
+	mostQuestion = 80
+	mostText     = 300
+)
 
 // Server is who a source asks, as its errors say it.
 type Server struct {
@@ -108,13 +112,13 @@ func (e *queryError) Unwrap() error { return e.cause }
 // Failed is the error of a question, in one line. The text says why and is shortened; the cause is for errors.Is and
 // isn't shown.
 func (s Server) Failed(question string, cause error, text string) error {
-	return &queryError{fmt.Sprintf("ask %s at %s for %s: %s", s.Kind, s.Address, s.short(question), s.short(text)), cause}
+	return &queryError{fmt.Sprintf("ask %s at %s for %s: %s", s.Kind, s.Address, s.short(question, mostQuestion), s.short(text, mostText)), cause}
 }
 
-func (s Server) short(text string) string {
+func (s Server) short(text string, most int) string {
 	runes := []rune(strings.Join(strings.Fields(s.Secrets.In(text)), " "))
-	if len(runes) > mostText {
-		return string(runes[:mostText]) + cutMark
+	if len(runes) > most {
+		return string(runes[:most]) + cutMark
 	}
 	return string(runes)
 }

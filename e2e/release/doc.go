@@ -14,4 +14,7 @@
 //
 // TestEveryDataPlaneFollowsTheSteps plays releases on every data plane that there is here: Istio with gRPC clients that speak xDS
 // themselves, Traefik and kube-proxy. It prints what was asked for and what clients received.
+//
+// TestAnOutageOfPrometheusHoldsAReleaseAndNoMore puts somebody between a controller and Prometheus who refuses connections, answers
+// too late or answers nonsense, in the middle of a release.
 package release
