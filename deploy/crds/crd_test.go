@@ -84,6 +84,30 @@ func TestTheFieldsOfAProviderAreStoredAsWritten(t *testing.T) {
 	require.Equal(t, parse(t, []byte(text)), metric["provider"])
 }
 
+// The controller reads all Rollouts in one list: what is stored and can't be read stops the releases of everybody.
+func TestNothingIsStoredThatTheControllerCanNotRead(t *testing.T) {
+	server := newServer(t)
+	for _, text := range []string{
+		`{"strategy": {"canary": {"steps": [{"pause": {"duration": "999999h999999h999999h"}}]}}}`,
+		`{"strategy": {"canary": {"bake": {"duration": "999999h999999h999999h"}}}}`,
+		`{"strategy": {"canary": {"analysis": {"metrics": [{"name": "success-rate", "threshold": {"min": "1"}, "initialDelay": "999999h999999h999999h"}]}}}}`,
+		`{"gates": [{"name": "g", "at": "BeforeRelease", "web": {"url": "https://g"}, "deadline": "999999h999999h999999h"}]}`,
+		`{"strategy": {"canary": {"maxSurge": 99999999999}}}`,
+		`{"strategy": {"canary": {"maxUnavailable": 99999999999}}}`,
+		`{"strategy": {"canary": null, "blueGreen": {"activeService": "a", "previewService": "b", "maxSurge": 99999999999}}}`,
+		`{"replicas": 99999999999}`,
+		`{"progressDeadlineSeconds": 99999999999}`,
+	} {
+		rollout := mergePatch(example(t), parse(t, []byte(`{"spec": `+text+`}`)))
+		require.NotEmpty(t, server.create(t.Context(), rollout), text)
+	}
+	longest := mergePatch(example(t), parse(t, []byte(`{"spec": {"strategy": {"canary": {"maxSurge": 2147483647, "steps": [{"pause": {"duration": "999999h999999h9h"}}]}}}}`)))
+	require.Empty(t, server.create(t.Context(), longest))
+	stored, err := stdjson.Marshal(longest)
+	require.NoError(t, err)
+	require.NoError(t, stdjson.Unmarshal(stored, &v1alpha1.Rollout{}))
+}
+
 func TestGoodRolloutsAreAccepted(t *testing.T) {
 	server := newServer(t)
 	for _, c := range cases(t, "accepted.yaml") {
