@@ -95,13 +95,16 @@ func TestNothingIsStoredThatTheControllerCanNotRead(t *testing.T) {
 		`{"strategy": {"canary": {"maxSurge": 99999999999}}}`,
 		`{"strategy": {"canary": {"maxUnavailable": 99999999999}}}`,
 		`{"strategy": {"canary": null, "blueGreen": {"activeService": "a", "previewService": "b", "maxSurge": 99999999999}}}`,
+		`{"restartAt": "2026-01-01t00:00:00z"}`,
+		`{"restartAt": "2026-01-01T00:00:00:5Z"}`,
+		`{"restartAt": "2026-01-01T00:00:00+99:00"}`,
 		`{"replicas": 99999999999}`,
 		`{"progressDeadlineSeconds": 99999999999}`,
 	} {
 		rollout := mergePatch(example(t), parse(t, []byte(`{"spec": `+text+`}`)))
 		require.NotEmpty(t, server.create(t.Context(), rollout), text)
 	}
-	longest := mergePatch(example(t), parse(t, []byte(`{"spec": {"strategy": {"canary": {"maxSurge": 2147483647, "steps": [{"pause": {"duration": "999999h999999h9h"}}]}}}}`)))
+	longest := mergePatch(example(t), parse(t, []byte(`{"spec": {"restartAt": "2026-01-01T00:00:00.123+14:00", "strategy": {"canary": {"maxSurge": 2147483647, "steps": [{"pause": {"duration": "999999h999999h9h"}}]}}}}`)))
 	require.Empty(t, server.create(t.Context(), longest))
 	stored, err := stdjson.Marshal(longest)
 	require.NoError(t, err)

@@ -115,6 +115,9 @@ type RolloutSpec struct {
 	// RestartAt replaces every pod that was created before this time, a few at once and with surge, so that nothing is
 	// missing meanwhile. It may lie in the future.
 	// +optional
+	// +kubebuilder:validation:Pattern=`^[-0-9]+T[0-9:]{8}([.][0-9]+)?(Z|[+-][01][0-9]:[0-5][0-9])$`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
 	RestartAt *metav1.Time `json:"restartAt,omitempty"`
 
 	// Paused freezes the Rollout: no release starts and none goes on. Aborting, scaling and repair still work.
