@@ -75,7 +75,7 @@ func TestAnAcceptedTemplateIsStoredAsWritten(t *testing.T) {
 
 // The controller says what is wrong with them, so they have to reach it.
 func TestTheFieldsOfAProviderAreStoredAsWritten(t *testing.T) {
-	const text = `{"web": {"ulr": "http://web/", "body": 5, "authorization": {"bearer": "{{args.token}}"}, "headers": [{"nmae": "X"}]}}`
+	const text = `{"web": {"ulr": "http://web/", "body": 5, "authorization": {"bearer": "{{args.token}}"}, "headers": [{"title": "X"}]}}`
 	rollout := mergePatch(example(t), parse(t, []byte(`{"spec": {"strategy": {"canary": {"analysis": {"metrics": [
 		{"name": "x", "threshold": {"min": "1"}, "provider": `+text+`}]}}}}}`)))
 	require.Empty(t, newServer(t).create(t.Context(), rollout))
