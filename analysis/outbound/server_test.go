@@ -58,3 +58,18 @@ func TestCredentialsStayWithTheirServer(t *testing.T) {
 	require.Empty(t, <-seen)
 	require.Empty(t, request.Header.Get("X-Key"), "the caller's request stays as it was")
 }
+
+func TestWhatIsLeftOfASecretAtTheEndOfACutTextIsHidden(t *testing.T) {
+	s := outbound.Hide("tok-Qx81", "tok/Qx82")
+	for text, want := range map[string]string{
+		"sent tok-Qx81 and tok-Q…":      "sent *** and ***…",
+		"sent tok…, and tok%2FQ… again": "sent ***…, and ***… again",
+		"sent tok-Q":                    "sent tok-Q",
+		"it was not…":                   "it was not…",
+		"it is to…":                     "it is to…",
+		"…":                             "…",
+	} {
+		require.Equal(t, want, s.In(text))
+	}
+	require.Equal(t, "a…", outbound.Hide().In("a…"))
+}

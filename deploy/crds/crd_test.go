@@ -75,13 +75,40 @@ func TestAnAcceptedTemplateIsStoredAsWritten(t *testing.T) {
 
 // The controller says what is wrong with them, so they have to reach it.
 func TestTheFieldsOfAProviderAreStoredAsWritten(t *testing.T) {
-	const text = `{"web": {"ulr": "http://web/", "body": 5, "authorization": {"bearer": "{{args.token}}"}, "headers": [{"nmae": "X"}]}}`
+	const text = `{"web": {"ulr": "http://web/", "body": 5, "authorization": {"bearer": "{{args.token}}"}, "headers": [{"title": "X"}]}}`
 	rollout := mergePatch(example(t), parse(t, []byte(`{"spec": {"strategy": {"canary": {"analysis": {"metrics": [
 		{"name": "x", "threshold": {"min": "1"}, "provider": `+text+`}]}}}}}`)))
 	require.Empty(t, newServer(t).create(t.Context(), rollout))
 	canary := rollout["spec"].(map[string]any)["strategy"].(map[string]any)["canary"].(map[string]any)
 	metric := canary["analysis"].(map[string]any)["metrics"].([]any)[0].(map[string]any)
 	require.Equal(t, parse(t, []byte(text)), metric["provider"])
+}
+
+// The controller reads all Rollouts in one list: what is stored and can't be read stops the releases of everybody.
+func TestNothingIsStoredThatTheControllerCanNotRead(t *testing.T) {
+	server := newServer(t)
+	for _, text := range []string{
+		`{"strategy": {"canary": {"steps": [{"pause": {"duration": "999999h999999h999999h"}}]}}}`,
+		`{"strategy": {"canary": {"bake": {"duration": "999999h999999h999999h"}}}}`,
+		`{"strategy": {"canary": {"analysis": {"metrics": [{"name": "success-rate", "threshold": {"min": "1"}, "initialDelay": "999999h999999h999999h"}]}}}}`,
+		`{"gates": [{"name": "g", "at": "BeforeRelease", "web": {"url": "https://g"}, "deadline": "999999h999999h999999h"}]}`,
+		`{"strategy": {"canary": {"maxSurge": 99999999999}}}`,
+		`{"strategy": {"canary": {"maxUnavailable": 99999999999}}}`,
+		`{"strategy": {"canary": null, "blueGreen": {"activeService": "a", "previewService": "b", "maxSurge": 99999999999}}}`,
+		`{"restartAt": "2026-01-01t00:00:00z"}`,
+		`{"restartAt": "2026-01-01T00:00:00:5Z"}`,
+		`{"restartAt": "2026-01-01T00:00:00+99:00"}`,
+		`{"replicas": 99999999999}`,
+		`{"progressDeadlineSeconds": 99999999999}`,
+	} {
+		rollout := mergePatch(example(t), parse(t, []byte(`{"spec": `+text+`}`)))
+		require.NotEmpty(t, server.create(t.Context(), rollout), text)
+	}
+	longest := mergePatch(example(t), parse(t, []byte(`{"spec": {"restartAt": "2026-01-01T00:00:00.123+14:00", "strategy": {"canary": {"maxSurge": 2147483647, "steps": [{"pause": {"duration": "999999h999999h9h"}}]}}}}`)))
+	require.Empty(t, server.create(t.Context(), longest))
+	stored, err := stdjson.Marshal(longest)
+	require.NoError(t, err)
+	require.NoError(t, stdjson.Unmarshal(stored, &v1alpha1.Rollout{}))
 }
 
 func TestGoodRolloutsAreAccepted(t *testing.T) {

@@ -51,14 +51,14 @@ func withProvider(provider string) string {
 // to the app's namespace, though every other could use it.
 func (a *app) judgedByTemplate(address string) string {
 	a.t.Helper()
-	a.apply(fmt.Sprintf(`apiVersion: rollout.dev/v1alpha1
+	require.NoError(a.t, apply("", fmt.Sprintf(`apiVersion: rollout.dev/v1alpha1
 kind: ClusterAnalysisTemplate
 metadata: {name: %s}
 spec:
   args: [{name: token, valueFrom: {secretKeyRef: {name: judge, key: token}}}, {name: bound, value: "99%%"}]
   metrics:
   - {name: judged, threshold: {min: 99%%}, interval: 1s, provider: {web: {
-      url: "%s/?revision={{revision}}&window={{window}}", jsonPath: "{.data.ratio}", headers: [{name: Authorization, value: "Bearer {{args.token}}"}]}}}`, a.namespace, address))
+      url: "%s/?revision={{revision}}&window={{window}}", jsonPath: "{.data.ratio}", headers: [{name: Authorization, value: "Bearer {{args.token}}"}]}}}`, a.namespace, address)))
 	return strings.Replace(usualStrategy, `metrics:
         - {name: success-rate, threshold: {min: "95%"}, interval: 1s, window: 5s}`, `templates: [{name: `+a.namespace+`, clusterScope: true}]`, 1)
 }
@@ -122,8 +122,12 @@ func TestAMistakeInAProviderHoldsTheReleaseThatIsUnderWayAndNobodyElses(t *testi
 	a.route()
 	a.secret("judge", map[string]string{"token": credential})
 	a.engine("--allow-metric-address", "127.0.0.1")
-	const pause = "\n      - pause: {}"
-	a.strategy = judgedBy(address) + pause
+	const pause = "- pause: {}"
+	first := func(strategy, then string) string {
+		before, _, _ := strings.Cut(strategy, "- pause:")
+		return before + then
+	}
+	a.strategy = first(judgedBy(address), pause)
 	a.release("v1")
 	a.waitPhase(v1alpha1.PhaseHealthy)
 	a.release("v2")
@@ -135,7 +139,7 @@ func TestAMistakeInAProviderHoldsTheReleaseThatIsUnderWayAndNobodyElses(t *testi
 		`{web: {url: 5}}`:             "provider.web.url is 5, a number; it must be a text",
 		`{web: {url: "` + address + `", authorization: {bearer: ` + credential + `}}}`: "provider.web.authorization.bearer is a text, which can't be read: a credential is {name: SECRET, key: KEY}",
 	} {
-		a.strategy = strings.Replace(withProvider(mistake), "interval: 1s", "interval: 1s, consecutiveErrorLimit: 0", 1) + pause
+		a.strategy = strings.Replace(first(withProvider(mistake), pause), "interval: 1s", "interval: 1s, consecutiveErrorLimit: 0", 1)
 		a.release("v2")
 		r := a.waitFor(says, func(r *v1alpha1.Rollout) bool {
 			reason, message := stalled(r)
@@ -146,7 +150,7 @@ func TestAMistakeInAProviderHoldsTheReleaseThatIsUnderWayAndNobodyElses(t *testi
 		require.Equal(t, revision, r.Status.Release.Revision)
 		require.Empty(t, r.Status.Release.Cause)
 	}
-	a.strategy = judgedBy(address)
+	a.strategy = first(judgedBy(address), "- pause: {duration: 1s}")
 	a.release("v2")
 	require.Equal(t, revision, a.waitPhase(v1alpha1.PhaseHealthy).Status.StableRevision)
 }

@@ -70,9 +70,9 @@ func (v *vault) text(ctx context.Context, field, text string) (string, error) {
 	if len(v.arguments) == 0 || !strings.Contains(text, "{{") {
 		return text, nil
 	}
-	values := map[string]string{}
+	compact, values := strings.ReplaceAll(text, " ", ""), map[string]string{}
 	for name := range v.arguments {
-		if !strings.Contains(text, "args."+name) {
+		if !strings.Contains(compact, "{{args."+name+"}}") {
 			continue
 		}
 		value, err := v.value(ctx, field, v1alpha1.SecretKey{Argument: name})

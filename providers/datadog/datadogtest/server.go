@@ -11,7 +11,7 @@ import (
 
 // The keys that the double wants to see.
 const (
-	APIKey         = "dd-api-key"
+	APIKey         = "dd-api-key" //nolint:gosec // It opens nothing but the double.
 	ApplicationKey = "dd-application-key"
 )
 

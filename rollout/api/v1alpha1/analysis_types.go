@@ -52,7 +52,7 @@ type BackgroundAnalysis struct {
 type Bake struct {
 	// Duration of it, at least.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$')",message="bake.duration must be a time with a unit, for example 10m or 1h30m"
 	// +kubebuilder:validation:Type=string
 	Duration *metav1.Duration `json:"duration,omitempty"`
@@ -138,7 +138,7 @@ type Metric struct {
 
 	// Interval between two measurements. Default 10s, at least 1s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="interval must be a time of at least 1s with a unit, for example 10s or 1m30s"
 	// +kubebuilder:validation:Type=string
 	Interval *metav1.Duration `json:"interval,omitempty"`
@@ -146,7 +146,7 @@ type Metric struct {
 	// Window is how far back a built-in metric looks, and what {{window}} stands for. At least two scrapes must fit
 	// into it. Default 1m.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="window must be a time of at least 1s in whole units, as in PromQL, for example 90s or 5m"
 	// +kubebuilder:validation:Type=string
 	Window *metav1.Duration `json:"window,omitempty"`
@@ -158,7 +158,7 @@ type Metric struct {
 type MetricLimits struct {
 	// InitialDelay before the first measurement. Default 0s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$')",message="initialDelay must be a time with a unit, for example 30s or 2m"
 	// +kubebuilder:validation:Type=string
 	InitialDelay *metav1.Duration `json:"initialDelay,omitempty"`
@@ -217,7 +217,7 @@ type MetricOverride struct {
 
 	// Interval between two measurements, at least 1s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="interval must be a time of at least 1s with a unit, for example 10s or 1m30s"
 	// +kubebuilder:validation:Type=string
 	Interval *metav1.Duration `json:"interval,omitempty"`

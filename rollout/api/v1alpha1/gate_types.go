@@ -25,21 +25,21 @@ type Gate struct {
 
 	// Timeout of one call. Default 10s, at most 30s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) > duration('0s') && duration(self) <= duration('30s')",message="timeout must be a time of at most 30s with a unit, for example 5s"
 	// +kubebuilder:validation:Type=string
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// Interval between two calls, as long as the answer is to wait, or there is none. Default 10s, at least 1s.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$') && duration(self) >= duration('1s')",message="interval must be a time of at least 1s with a unit, for example 10s or 1m30s"
 	// +kubebuilder:validation:Type=string
 	Interval *metav1.Duration `json:"interval,omitempty"`
 
 	// Deadline of the answer, at each step. Default: progressDeadlineSeconds.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$')",message="deadline must be a time with a unit, for example 10m or 48h"
 	// +kubebuilder:validation:Type=string
 	Deadline *metav1.Duration `json:"deadline,omitempty"`

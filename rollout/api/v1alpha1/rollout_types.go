@@ -115,6 +115,9 @@ type RolloutSpec struct {
 	// RestartAt replaces every pod that was created before this time, a few at once and with surge, so that nothing is
 	// missing meanwhile. It may lie in the future.
 	// +optional
+	// +kubebuilder:validation:Pattern=`^[-0-9]+T[0-9:]{8}([.][0-9]+)?(Z|[+-][01][0-9]:[0-5][0-9])$`
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
 	RestartAt *metav1.Time `json:"restartAt,omitempty"`
 
 	// Paused freezes the Rollout: no release starts and none goes on. Aborting, scaling and repair still work.
@@ -217,14 +220,14 @@ type Canary struct {
 	// replicas (rounded up). Default 25%.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="maxSurge must be a number of pods (0 or more) or a percentage from 0% to 100%"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 2147483647 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="maxSurge must be a number of pods (0 or more) or a percentage from 0% to 100%"
 	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
 
 	// MaxUnavailable is how many of the replicas may be missing during a release by replica count, as a number or a
 	// share of replicas (rounded down). Default 25%.
 	// +optional
 	// +kubebuilder:validation:XIntOrString
-	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="maxUnavailable must be a number of pods (0 or more) or a percentage from 0% to 100%"
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 && self <= 2147483647 : self.matches('^([0-9]|[1-9][0-9]|100)%$')",message="maxUnavailable must be a number of pods (0 or more) or a percentage from 0% to 100%"
 	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
 
 	// AbortScaleDownDelaySeconds is how long the pods of a revision that was taken back stay, so that a retry finds
@@ -330,7 +333,7 @@ type CanaryScale struct {
 type Pause struct {
 	// Duration is how long, for example 90s or 10m. Without it the release waits for rollout promote.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,6})?(ms|s|m|h))+$')",message="pause.duration must be a time of 0 or more with a unit, for example 90s, 10m or 1h30m; leave it out to wait for rollout promote"
 	// +kubebuilder:validation:Type=string
 	Duration *metav1.Duration `json:"duration,omitempty"`
