@@ -115,7 +115,7 @@ func TestManyAnswersComeInSeveralLooks(t *testing.T) {
 		}
 		l := load.Follow(t.Context(), way)
 		l.Stop()
-		require.Greater(t, looks, 3)
+		require.GreaterOrEqual(t, looks, 3)
 		require.Len(t, l.Answers(), len(other.Answers()))
 	})
 }
