@@ -14,8 +14,11 @@ const (
 	// glance is how often it is looked what a load elsewhere has recorded.
 	glance = 500 * time.Millisecond
 	// lookTime bounds one look, so that one that hangs is none for ever; lastTime all looks after the end.
-	lookTime = 10 * time.Second
+	lookTime = 30 * time.Second
 	lastTime = time.Minute
+	// page is how many answers a look brings at most: where nobody could look for long, all of them might take longer than lookTime
+	// again and again.
+	page = 5000
 )
 
 // wireAnswer is an Answer as JSON: errors have no form of their own.
@@ -51,7 +54,7 @@ func (a *Answer) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Handler lets another process follow the load: GET /answers?from=n has the answers from the n-th on, counted from 0, and POST /stop
+// Handler lets another process follow the load: GET /answers?from=n has answers from the n-th on, counted from 0, 5000 at most, and POST /stop
 // stops it and answers when the last answer has arrived.
 func (l *Load) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -64,7 +67,7 @@ func (l *Load) Handler() http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		// Whoever has gone asks again for the same.
-		_ = json.NewEncoder(w).Encode(append(Answers{}, answers[from:]...))
+		_ = json.NewEncoder(w).Encode(append(Answers{}, answers[from:min(len(answers), from+page)]...))
 	})
 	mux.HandleFunc("POST /stop", func(http.ResponseWriter, *http.Request) { l.Stop() })
 	return mux
@@ -72,7 +75,7 @@ func (l *Load) Handler() http.Handler {
 
 // Elsewhere is a load in another process, which offers its Handler there.
 type Elsewhere struct {
-	// Answers are those from the n-th on.
+	// Answers are those from the n-th on, or the first of them; none if there are no more.
 	Answers func(ctx context.Context, from int) (Answers, error)
 	// Stop stops it.
 	Stop func(context.Context) error
@@ -93,13 +96,20 @@ func (l *Load) follow(ctx context.Context, other Elsewhere) {
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
 	known := 0
-	take := func(ctx context.Context) error {
+	look := func(ctx context.Context) (n int, err error) {
 		ctx, cancel := context.WithTimeout(ctx, lookTime)
 		defer cancel()
 		more, err := other.Answers(ctx, known)
 		if err == nil && len(more) > 0 {
 			known += len(more)
 			l.record(more...)
+		}
+		return len(more), err
+	}
+	take := func(ctx context.Context) error {
+		n, err := look(ctx)
+		for err == nil && n >= page {
+			n, err = look(ctx)
 		}
 		return err
 	}

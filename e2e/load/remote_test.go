@@ -101,6 +101,25 @@ func TestTheEndIsAskedForUntilItIsKnown(t *testing.T) {
 	})
 }
 
+func TestManyAnswersComeInSeveralLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := calls(t)
+		require.NoError(t, other.WaitFor(t.Context(), 12000, time.Time{}))
+		way, looks := through(t, other.Handler()), 0
+		reach := way.Answers
+		way.Answers = func(ctx context.Context, from int) (load.Answers, error) {
+			looks++
+			answers, err := reach(ctx, from)
+			require.LessOrEqual(t, len(answers), 5000)
+			return answers, err
+		}
+		l := load.Follow(t.Context(), way)
+		l.Stop()
+		require.GreaterOrEqual(t, looks, 3)
+		require.Len(t, l.Answers(), len(other.Answers()))
+	})
+}
+
 func TestALookThatHangsIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		other := calls(t)

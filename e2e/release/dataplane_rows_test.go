@@ -10,12 +10,12 @@ import (
 
 const (
 	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Together they keep
-	// half of two processors busy.
-	meshRate, planeRate, certainRate = 250, 150, 100
+	// one of two processors busy.
+	meshRate, planeRate, certainRate = 200, 150, 100
 	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
-	// settling is how long a data plane may need to take over a route: settleSeconds of every plan here.
-	settling = 3 * time.Second
+	// settling is how long a data plane may need to take over a route, and draining for the requests that are under way then.
+	settling, draining = 2 * time.Second, 2 * time.Second
 )
 
 const (
@@ -92,7 +92,7 @@ func gatewayRoutes(kind, steps string, more ...string) string {
 
 // routing is the field trafficRouting.
 func routing(fields ...string) string {
-	return fmt.Sprintf("trafficRouting:\n  settleSeconds: %g\n  drainSeconds: 3\n  %s\n", settling.Seconds(), strings.Join(fields, "\n  "))
+	return fmt.Sprintf("trafficRouting:\n  settleSeconds: %g\n  drainSeconds: %g\n  %s\n", settling.Seconds(), draining.Seconds(), strings.Join(fields, "\n  "))
 }
 
 func meshPublic(s *shop) audience {

@@ -28,6 +28,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
+	// An API server that answers late is there all the same. All tests call through one connection, and what is under way there fails when
+	// it is given up, after 15s by default.
+	if err := os.Setenv("HTTP2_PING_TIMEOUT_SECONDS", "60"); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	code, err := run(ctx, m)
