@@ -34,7 +34,7 @@ func (r *resolved) resolveGates(queries Queries, w *world) {
 			gate.OnDeadline = rollout.Default(g.OnDeadline)
 		}
 		var err error
-		if gate.Source, err = queries.gate(g.Web, w.object); err != nil {
+		if gate.Source, err = queries.gate(g, w.object); err != nil {
 			text := fmt.Sprintf("spec.gates[%d] (%s): %v", i, g.Name, err)
 			r.problem(reasonInvalidGate, "%s", text)
 			gate.Source = refusal(text)
@@ -44,15 +44,16 @@ func (r *resolved) resolveGates(queries Queries, w *world) {
 }
 
 // gate makes who is asked.
-func (q Queries) gate(server v1alpha1.GateServer, of *v1alpha1.Rollout) (analysis.Source, error) {
-	p := v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: server.URL, Connection: server.Connection}}
+func (q Queries) gate(g v1alpha1.Gate, of *v1alpha1.Rollout) (analysis.Source, error) {
+	p := v1alpha1.MetricProvider{Web: &v1alpha1.WebProvider{URL: g.Web.URL, Connection: g.Web.Connection}}
 	if q.Providers.Check == nil {
 		return nil, errors.New("the engine was started without providers, and can ask nobody")
 	}
 	if err := q.Providers.Check(p); err != nil {
 		return nil, err
 	}
-	return &gateSource{q.Providers, of.UID, ProviderRequest{Namespace: of.Namespace, Name: of.Name, Provider: p, Gate: true}}, nil
+	request := ProviderRequest{Namespace: of.Namespace, Name: of.Name, Provider: p, Gate: true}
+	return &gateSource{providers: q.Providers, of: of.UID, request: request, metadata: g.Metadata}, nil
 }
 
 // gateSource tells a gate of which Rollout a call is, and names the call.
@@ -60,6 +61,7 @@ type gateSource struct {
 	providers Providers
 	of        types.UID
 	request   ProviderRequest
+	metadata  map[string]string
 }
 
 // told is the document that a gate gets.
@@ -69,11 +71,12 @@ type told struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 	rollout.GateCall
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // Query implements analysis.Source.
 func (s *gateSource) Query(ctx context.Context, q analysis.Query) (analysis.Sample, error) {
-	to := told{Namespace: s.request.Namespace, Name: s.request.Name}
+	to := told{Namespace: s.request.Namespace, Name: s.request.Name, Metadata: s.metadata}
 	if err := json.Unmarshal([]byte(q.Text), &to.GateCall); err != nil {
 		return analysis.Sample{}, fmt.Errorf("read the call: %w", err)
 	}

@@ -40,7 +40,7 @@ func TestAGateHasDefaults(t *testing.T) {
 
 func TestACallOfAGateIsNamedByRolloutRunStepAndGate(t *testing.T) {
 	var calls []analysis.Query
-	r := gated(t, &calls, v1alpha1.Gate{Name: "window", At: "BeforeIncrease", Web: v1alpha1.GateServer{URL: "http://a/"}})
+	r := gated(t, &calls, v1alpha1.Gate{Name: "window", At: "BeforeIncrease", Web: v1alpha1.GateServer{URL: "http://a/"}, Metadata: map[string]string{"cmd": "smoke"}})
 	for range 2 {
 		_, err := r.spec.Gates[0].Source.Query(t.Context(),
 			analysis.Query{Text: `{"gate":"window","at":"BeforeIncrease","revision":"abc","stableRevision":"def","run":3,"step":2,"weight":20}`, ID: "of the measurement"})
@@ -49,7 +49,7 @@ func TestACallOfAGateIsNamedByRolloutRunStepAndGate(t *testing.T) {
 	require.Equal(t, calls[0], calls[1], "a repeated call is the same")
 	require.Equal(t, "8f2e/3/2/window", calls[0].ID)
 	require.JSONEq(t, `{"id":"8f2e/3/2/window","namespace":"shop","name":"checkout","gate":"window","at":"BeforeIncrease",
-		"revision":"abc","stableRevision":"def","run":3,"step":2,"weight":20}`, calls[0].Text)
+		"revision":"abc","stableRevision":"def","run":3,"step":2,"weight":20,"metadata":{"cmd":"smoke"}}`, calls[0].Text)
 }
 
 func TestAGateThatCannotBeAskedKeepsNewRevisionsBackAndHoldsTheOneUnderWay(t *testing.T) {

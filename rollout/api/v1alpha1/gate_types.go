@@ -23,6 +23,11 @@ type Gate struct {
 	// +required
 	Web GateServer `json:"web"`
 
+	// Metadata goes along with every call, such as the command that a test runner is to run.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	Metadata map[string]string `json:"metadata,omitempty"`
+
 	// Timeout of one call. Default 10s, at most 30s.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16

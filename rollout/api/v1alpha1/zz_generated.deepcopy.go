@@ -991,6 +991,13 @@ func (in *FieldReference) DeepCopy() *FieldReference {
 func (in *Gate) DeepCopyInto(out *Gate) {
 	*out = *in
 	in.Web.DeepCopyInto(&out.Web)
+	if in.Metadata != nil {
+		in, out := &in.Metadata, &out.Metadata
+		*out = make(map[string]string, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
 	if in.Timeout != nil {
 		in, out := &in.Timeout, &out.Timeout
 		*out = new(v1.Duration)
