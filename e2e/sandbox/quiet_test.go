@@ -232,16 +232,23 @@ func TestAStandbyTakesOverWhenTheLeaderIsKilled(t *testing.T) {
 
 // It runs before the tests that share the machine: what is counted depends on how many changes a pass finds together.
 func TestAReleaseCostsAFewDozenRequests(t *testing.T) {
-	require.Less(t, requestsOfARelease(t, ""), 170)
-}
-
-// A minute of three metrics costs some ten requests: what is measured goes along with what the status says anyway, or together.
-func TestMetricsCostFewRequestsBesides(t *testing.T) {
-	metrics := ""
+	analysis := "      analysis:\n        metrics:"
 	for _, metric := range []string{"success-rate", "error-rate", "request-rate"} {
-		metrics += "\n        - {name: " + metric + ", threshold: {min: \"0\"}, interval: 10s, window: 10s}"
+		analysis += "\n        - {name: " + metric + ", threshold: {min: \"0\"}, interval: 10s, window: 10s}"
 	}
-	require.Less(t, requestsOfARelease(t, "      analysis:\n        metrics:"+metrics+"\n"), 190)
+	for name, release := range map[string]struct {
+		analysis string
+		most     int
+	}{
+		"without metrics": {"", 170},
+		// What is measured goes along with what the status says anyway, or together.
+		"with three metrics for a minute": {analysis + "\n", 190},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // With the other one, and without the tests that keep the machine busy.
+			require.Less(t, requestsOfARelease(t, release.analysis), release.most)
+		})
+	}
 }
 
 // requestsOfARelease is how many requests a release with four weights costs, beside watches and the lease.
