@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Together they keep
-	// one of two processors busy.
+	// What clients send per second: those in the mesh, others, and those of whom a version should get all or nothing. Those of
+	// five data planes keep less than one of two processors busy.
 	meshRate, planeRate, certainRate = 200, 150, 100
 	// What testers send, and nobody else.
 	testerHeader, testerValue = "x-tester", "yes"
@@ -34,29 +34,37 @@ const (
 	connectionRoutes = `gatewayAPI: {routes: [{kind: TCPRoute, name: shop}, {kind: TLSRoute, name: shop}]}`
 )
 
-// planes are all data planes.
-func planes() []plane {
-	weighted := []stop{{share: 20}, {share: 60}}
-	tested := []stop{{share: 0, testers: 100}, {share: 40, testers: 100}}
+// The stops of weightedSteps and of testersSteps.
+func weighted() []stop { return []stop{{share: 20}, {share: 60}} }
+func tested() []stop   { return []stop{{share: 0, testers: 100}, {share: 40, testers: 100}} }
+
+// meshes are the data planes whose clients are in the mesh.
+func meshes() []plane {
 	return []plane{
 		{router: "Istio, VirtualService", plan: meshPlan("mesh-hosts.yaml", istio(weightedSteps)),
-			enter: meshPublic, stops: weighted},
+			enter: meshPublic, stops: weighted()},
 		{router: "Istio, DestinationRule subsets", plan: meshPlan("mesh-subsets.yaml", istioSubsets()),
-			enter: meshPublic, stops: weighted},
+			enter: meshPublic, stops: weighted()},
 		{router: "Istio, header route", plan: meshPlan("mesh-hosts.yaml", istio(testersSteps, managedTesters)),
-			enter: meshWithTesters, stops: tested},
+			enter: meshWithTesters, stops: tested()},
 		{router: "Istio, affinity", plan: meshPlan("mesh-hosts.yaml", istio(weightedSteps, affinity)),
-			enter: meshPublic, stops: weighted, sticky: true},
+			enter: meshPublic, stops: weighted(), sticky: true},
 		{router: "Istio, GRPCRoute of a Service", plan: meshPlan("mesh-grpcroute.yaml", gatewayRoutes("GRPCRoute", weightedSteps)),
-			enter: meshPublic, stops: weighted},
+			enter: meshPublic, stops: weighted()},
+	}
+}
+
+// gateways are the other data planes.
+func gateways() []plane {
+	return []plane{
 		{router: "Traefik, HTTPRoute", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", weightedSteps)},
-			enter: gatewayPublic, stops: weighted},
+			enter: gatewayPublic, stops: weighted()},
 		{router: "Traefik, header route", plan: plan{manifest: "routed.yaml", strategy: gatewayRoutes("HTTPRoute", testersSteps, managedTesters)},
-			enter: gatewayWithTesters, stops: tested},
+			enter: gatewayWithTesters, stops: tested()},
 		{router: "Traefik, TCPRoute and TLSRoute", plan: plan{manifest: "connections.yaml", strategy: with(hostsStrategy, routing(connectionRoutes), weightedSteps)},
-			enter: connections, stops: weighted},
+			enter: connections, stops: weighted()},
 		{router: "Traefik, HTTPRoute and Istio, VirtualService", plan: meshPlan("mesh-and-gateway.yaml", gatewayRoutes("HTTPRoute", weightedSteps, meshRoute)),
-			enter: gatewayAndMesh, stops: weighted, abort: abortWithoutMesh},
+			enter: gatewayAndMesh, stops: weighted(), abort: abortWithoutMesh},
 		{router: "kube-proxy, Service", plan: plan{manifest: "switched.yaml", strategy: bySwitch().held},
 			enter: nodePublic, stops: []stop{nothing}, connected: true},
 	}

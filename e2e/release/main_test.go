@@ -16,7 +16,7 @@ import (
 var shared *cluster
 
 // parallel is how many tests run at the same time, of those that disturb no other.
-const parallel = "10"
+const parallel = "8"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
