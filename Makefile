@@ -62,6 +62,11 @@ transitions: bin ## Every transition under load in kind, calm and with the contr
 	bin/cluster build --tier kind
 	ROLLOUT_E2E_ALL=1 go test -tags e2e -p 1 -timeout 60m -count 1 -v -run TestNoTransitionLosesARequest $(TESTFLAGS) ./e2e/release
 
+.PHONY: dataplanes
+dataplanes: bin ## Releases on every data plane in kind, also while the API server answers every call
+	bin/cluster build --tier kind --istio
+	ROLLOUT_E2E_ALL=1 go test -tags e2e -p 1 -timeout 30m -count 1 -v -run TestEveryDataPlaneFollowsTheSteps $(TESTFLAGS) ./e2e/release
+
 .PHONY: crash
 crash: bin ## Kill the controller after its n-th write, for every n of every scenario (takes half an hour)
 	bin/cluster build --tier sandbox

@@ -13,7 +13,7 @@
 // at which an earlier run killed controllers.
 //
 // TestEveryDataPlaneFollowsTheSteps plays releases on every data plane that there is here: Istio with gRPC clients that speak xDS
-// themselves, Traefik and kube-proxy. It prints what was asked for and what clients received.
+// themselves, Traefik and kube-proxy. It prints what was asked for and what clients received; ROLLOUT_E2E_ALL plays more of it (make dataplanes).
 //
 // TestAnOutageOfPrometheusHoldsAReleaseAndNoMore puts somebody between a controller and Prometheus who refuses connections, answers
 // too late or answers nonsense, in the middle of a release.

@@ -66,12 +66,15 @@ func (row transition) killedWithin() time.Duration {
 	return 12 * time.Second
 }
 
+// playAllOfIt is the variable of the environment that, if it isn't empty, asks for everything that there is to play.
+const playAllOfIt = "ROLLOUT_E2E_ALL"
+
 // TestNoTransitionLosesARequest plays transitions with a controller that is killed at a random moment: those that differ most,
 // or with ROLLOUT_E2E_ALL every one of them, and before that with a controller that works all the time. Both have to end the same
 // then.
 func TestNoTransitionLosesARequest(t *testing.T) {
 	chance := seededChance(t)
-	compare := os.Getenv("ROLLOUT_E2E_ALL") != ""
+	compare := os.Getenv(playAllOfIt) != ""
 	ownControllers(t, func(t *testing.T) {
 		for _, row := range transitions() {
 			if !compare && !row.typical() {
